@@ -1,0 +1,161 @@
+// From a clean clone to dist/: cargo -> glue -> wasm-opt -> wasm2js -> bundles -> types -> viewer, as named steps.
+// `node js/build/build.mjs [--only core|page|viewer]`
+
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const dist = join(root, 'dist');
+/** What lies between the steps. */
+const work = join(root, '.cache/build');
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
+const bin = (name) => join(root, 'node_modules/.bin', name);
+
+/** What rustc uses for wasm32 since 2025, and every browser with synchronous modules has. */
+const wasmFeatures = ['bulk-memory', 'bulk-memory-opt', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int'].map((name) => `--enable-${name}`);
+
+function run(command, args, options = {}) {
+  execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+}
+
+function say(text) {
+  console.log(`build: ${text}`);
+}
+
+/** Everything that a step reads, as one hash: the step is skipped when it has not changed since. */
+function hashOf(paths) {
+  const hash = createHash('sha256');
+  const add = (path) => {
+    if (!existsSync(path)) return;
+    if (statSync(path).isDirectory()) {
+      for (const name of readdirSync(path).sort()) if (name !== 'target' && name !== 'node_modules') add(join(path, name));
+    } else {
+      hash.update(relative(root, path)).update('\0').update(readFileSync(path)).update('\0');
+    }
+  };
+  paths.forEach((path) => add(join(root, path)));
+  return hash.digest('hex');
+}
+
+/** The core for a page: cargo, glue, wasm-opt, wasm2js. Leaves core.wasm, core.js (glue) and core-in-js.js in the work folder. */
+export function buildCore() {
+  const stamp = join(work, 'core.stamp');
+  const inputs = hashOf(['src', 'Cargo.toml', 'Cargo.lock', 'js/build/bindgen', 'js/build/build.mjs', 'package-lock.json']);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return;
+  mkdirSync(work, { recursive: true });
+
+  say('the core (cargo)');
+  // wasm2js takes no module with reference types, which rustc would otherwise use.
+  const features = 'target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=-reference-types,-multivalue"]';
+  const { RUSTFLAGS: _, CARGO_ENCODED_RUSTFLAGS: __, ...env } = process.env;
+  run(
+    'cargo',
+    ['rustc', '--quiet', '--lib', '--crate-type', 'cdylib', '--features', 'page', '--profile', 'page', '--target', 'wasm32-unknown-unknown', '--config', features, '--', '-Clink-arg=-zstack-size=65536'],
+    { env },
+  );
+
+  say('its glue (wasm-bindgen)');
+  run('cargo', ['build', '--quiet', '--release', '-p', 'webspan-bindgen', '--bin', 'webspan-bindgen']);
+  run(join(target, 'release/webspan-bindgen'), [join(target, 'wasm32-unknown-unknown/page/webspan.wasm'), work, '--name', 'core', '--target', 'web']);
+
+  say('smaller (wasm-opt)');
+  const wasm = join(work, 'core.wasm');
+  run(bin('wasm-opt'), ['-Oz', ...wasmFeatures, '--strip-debug', '--strip-producers', '--strip-target-features', join(work, 'core_bg.wasm'), '-o', wasm]);
+
+  say('the same in JavaScript (wasm2js)');
+  // Without bulk memory and without the conversions that JavaScript has no instruction for.
+  const lowered = join(work, 'lowered.wasm');
+  run(bin('wasm-opt'), [...wasmFeatures, '--llvm-memory-copy-fill-lowering', '--llvm-nontrapping-fptoint-lowering', '--signext-lowering', '-Oz', wasm, '-o', lowered]);
+  run(bin('wasm2js'), ['-Oz', lowered, '-o', join(work, 'core-in-js.raw.js')]);
+  writeFileSync(join(work, 'core-in-js.js'), instantiable(readFileSync(join(work, 'core-in-js.raw.js'), 'utf8')));
+  writeFileSync(join(work, 'core-in-js-glue.js'), gluedToJs(readFileSync(join(work, 'core.js'), 'utf8')));
+  writeFileSync(stamp, inputs);
+}
+
+/** wasm2js writes a module that starts itself; ours is to be started by the glue, once for each page. */
+function instantiable(source) {
+  const body = source.replace(/^import .*$/gm, '').replace(/^var retasmFunc = [\s\S]*$/m, '');
+  if (body === source || !/function asmFunc\(/.test(body)) throw new Error('wasm2js writes its modules in a new way: build.mjs has to learn it');
+  return `${body}\nexport const instantiate = asmFunc;\n`;
+}
+
+/** The glue, for the core in JavaScript: the one line that makes an instance makes it from there. */
+function gluedToJs(glue) {
+  const line = /new WebAssembly\.Instance\(module, imports\)/;
+  if (!line.test(glue)) throw new Error('wasm-bindgen writes its glue in a new way: build.mjs has to learn it');
+  return `import { instantiate } from './core-in-js.js';\n${glue.replace(line, '{ exports: instantiate(imports) }').replace(/if \(!\(module instanceof WebAssembly\.Module\)\) \{[^}]*\}/, '')}`;
+}
+
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** The modules that exist only in a build: the glue, the core as hex text, and the way to the core in JavaScript. */
+const madeHere = (fallback) => ({
+  name: 'made-here',
+  setup(build) {
+    build.onResolve({ filter: /^#core$/ }, () => ({ path: join(work, 'core.js') }));
+    build.onResolve({ filter: /^#(wasm|fallback)$/ }, ({ path }) => ({ path, namespace: 'made-here' }));
+    build.onResolve({ filter: /^\.\/fallback\.js$/, namespace: 'made-here' }, ({ path }) => ({ path, external: true }));
+    build.onLoad({ filter: /^#wasm$/, namespace: 'made-here' }, () => ({
+      contents: `export const hex = ${JSON.stringify(readFileSync(join(work, 'core.wasm')).toString('hex'))};`,
+    }));
+    build.onLoad({ filter: /^#fallback$/, namespace: 'made-here' }, () => ({ contents: fallback }));
+  },
+});
+
+const shared = { bundle: true, minify: true, sourcemap: true, sourcesContent: true, target: 'es2022', legalComments: 'none', define: { __VERSION__: JSON.stringify(version) }, logLevel: 'warning', absWorkingDir: root };
+
+/** index.js, the script-tag build, and the core in JavaScript that only the fall-back loads. */
+export async function buildPage() {
+  const esbuild = await import('esbuild');
+  say('the page (esbuild)');
+  mkdirSync(dist, { recursive: true });
+  await esbuild.build({
+    ...shared,
+    entryPoints: [join(root, 'js/index.ts')],
+    format: 'esm',
+    outfile: join(dist, 'index.js'),
+    plugins: [madeHere("export const load = () => import('./fallback.js');")],
+  });
+  await esbuild.build({
+    ...shared,
+    entryPoints: [join(root, 'js/index.ts')],
+    format: 'iife',
+    globalName: 'webspan',
+    outfile: join(dist, 'webspan.global.js'),
+    // The script's own address is known only while it is first run.
+    plugins: [madeHere("const { src } = globalThis.document?.currentScript ?? {}; export const load = () => import(new URL('fallback.js', src).href);")],
+  });
+  await esbuild.build({
+    ...shared,
+    sourcemap: false,
+    stdin: { contents: "import { initSync } from './core-in-js-glue.js'; export const start = () => initSync({ module: {} });", resolveDir: work },
+    format: 'esm',
+    outfile: join(dist, 'fallback.js'),
+  });
+}
+
+/** Declarations, and with them the check of all types. */
+export function buildTypes() {
+  say('types (tsc)');
+  rmSync(join(root, '.cache/types'), { recursive: true, force: true });
+  run(bin('tsc'), ['-p', 'js']);
+  cpSync(join(root, '.cache/types'), dist, { recursive: true });
+}
+
+async function main() {
+  const only = process.argv[2] === '--only' ? process.argv[3] : undefined;
+  if (!only || only !== 'viewer') {
+    buildCore();
+    await buildPage();
+    buildTypes();
+  }
+  if (!only || only === 'viewer') {
+    const { buildViewer } = await import('./viewer.mjs');
+    await buildViewer();
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await main();

@@ -1,0 +1,230 @@
+// The core: loads the WebAssembly, writes text into its scratch area, and stands between it and the page, so that nothing it does can
+// break the page. The only file that knows the glue.
+
+import { initSync, type InitOutput } from '#core';
+import { hex } from '#wasm';
+
+export type Exports = InitOutput;
+
+/** In the place of a handle: the attributes of the next event or link, and those of the resource (`STAGED`, `RESOURCE` in engine.rs). */
+export const STAGED = -2;
+export const RESOURCE = -3;
+
+/** `start` found no random bytes (`NEEDS_RANDOM` in abi.rs). */
+const NEEDS_RANDOM = -2;
+
+/** Texts of ordinary size fit without asking for more room. */
+const SCRATCH_BYTES = 16384;
+
+/** Above this length `TextEncoder` is faster than a loop: it costs 160 ns in Chromium, whatever the length. */
+const SHORT_TEXT = 150;
+
+/** How often the clocks are compared at most: after sleep, spans must not start in the past. */
+const CLOCK_CHECK_MS = 250;
+
+/** Order and number of `Loss` in engine.rs. */
+export const LOSSES = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown'] as const;
+
+/** Where the counts stand in `Counts` of engine.rs. */
+const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5];
+
+/** `performance` is a getter that costs 70 ns. */
+const perf = globalThis.performance;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Answers every call with -1: the core before it has started, and after it has trapped. */
+const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
+
+/** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered` and `dropped`. */
+export interface Stats {
+  /** Spans that have ended. */
+  ended: number;
+  /** Wait to be sent. */
+  queued: number;
+  /** Were sent, and not answered yet. */
+  inFlight: number;
+  /** Were taken by the collector. */
+  delivered: number;
+  /** Were sent twice, as the page was left before the first request was answered: possible duplicates. Not a place of its own. */
+  resent: number;
+  /** Are lost, by reason. */
+  dropped: Record<(typeof LOSSES)[number] | 'coreFailed', number> & {
+    /** Requests that were made before the core was ready, and so have no span. They are not among `ended`. */
+    notReady: number;
+  };
+}
+
+export class Core {
+  /** The exports of the module; inert until it runs. */
+  x = inert;
+  /** The core runs. */
+  on = false;
+  /** The out area: what a call answers beyond one number. */
+  words = new Int32Array(16);
+  /** The scratch area. */
+  bytes = new Uint8Array(SCRATCH_BYTES);
+  notReady = 0;
+  /** Does what the core wants done; the transport puts itself here. */
+  pump: () => void = () => {};
+  private counts = new Uint32Array(DROPPED + LOSSES.length);
+  private countsAt = 0;
+  private inJs = false;
+  private checkedMs = -CLOCK_CHECK_MS;
+  private memory: WebAssembly.Memory | undefined;
+
+  /**
+   * @param onTrap Told once, when the core has failed and is switched off.
+   * @param onError Told of everything else that was thrown, for example by an attribute's getter.
+   */
+  constructor(
+    private readonly onTrap: (error: unknown) => void,
+    private readonly onError: (error: unknown) => void,
+  ) {}
+
+  /** Starts the core in WebAssembly, at once. Throws where that is not allowed. */
+  start(): void {
+    this.run(initSync({ module: new WebAssembly.Module(fromHex(hex)) }));
+  }
+
+  /** Goes on with these exports. */
+  run(exports: Exports, inJs = false): void {
+    exports.create(perf.timeOrigin, SCRATCH_BYTES);
+    this.x = exports;
+    this.memory = exports.memory;
+    this.inJs = inJs;
+    this.on = true;
+    this.countsAt = exports.counts();
+    this.look();
+  }
+
+  /** Whatever was thrown on the way into the core: a trap switches webspan off, anything else is told and over. */
+  caught(error: unknown): void {
+    // A stack that overflows in the core leaves it as half-done as a trap. The core in JavaScript traps with a plain Error.
+    const trapped = globalThis.WebAssembly && error instanceof WebAssembly.RuntimeError;
+    if (this.on && (trapped || error instanceof RangeError || (this.inJs && /abort|unreachable/.test(String(error))))) {
+      this.stop();
+      this.onTrap(error);
+    } else {
+      this.onError(error);
+    }
+  }
+
+  /** Nothing reaches the core any more. */
+  stop(): void {
+    this.on = false;
+    this.x = inert;
+    this.words = new Int32Array(16);
+    this.bytes = new Uint8Array(SCRATCH_BYTES);
+  }
+
+  /** Milliseconds since the page's time origin. */
+  now(): number {
+    const now = perf.now();
+    if (now - this.checkedMs >= CLOCK_CHECK_MS) {
+      this.checkedMs = now;
+      this.x.anchor(Date.now(), now);
+    }
+    return now;
+  }
+
+  /** Writes text into the scratch area from `at` on; its length in bytes. */
+  text(text: string, at: number): number {
+    const length = text.length;
+    this.refresh();
+    // UTF-8 needs three bytes at most for each unit of UTF-16.
+    if (at + length * 3 > this.bytes.length) this.grow(at, at + length * 3);
+    const bytes = this.bytes;
+    if (length < SHORT_TEXT) {
+      let index = 0;
+      for (; index < length; index++) {
+        const code = text.charCodeAt(index);
+        if (code > 127) break;
+        bytes[at + index] = code;
+      }
+      if (index === length) return length;
+    }
+    return encoder.encodeInto(text, bytes.subarray(at)).written;
+  }
+
+  /** Copies bytes into the scratch area from `at` on; their length. */
+  put(bytes: Uint8Array, at: number): number {
+    this.refresh();
+    if (at + bytes.length > this.bytes.length) this.grow(at, at + bytes.length);
+    this.bytes.set(bytes, at);
+    return bytes.length;
+  }
+
+  /** The text of `length` bytes that the core has put into the scratch area. */
+  read(length: number): string {
+    this.refresh();
+    return decoder.decode(this.bytes.slice(0, length));
+  }
+
+  /** Starts a span by `begin`, which writes its texts and calls the core; again when there were no random bytes. */
+  begin(begin: () => number): number {
+    let handle = begin();
+    if (handle === NEEDS_RANDOM) {
+      // This calls `crypto.getRandomValues`, which the page may have replaced by anything.
+      this.x.refill();
+      handle = begin();
+    }
+    this.refresh();
+    return handle;
+  }
+
+  /** A copy of the bytes that the last effect is about. */
+  body(): Uint8Array<ArrayBuffer> {
+    const [address, length] = this.words;
+    return new Uint8Array(this.memory!.buffer as ArrayBuffer, address, length).slice();
+  }
+
+  /** Also right after a trap: the counts are read from memory, without a call. */
+  stats(): Stats {
+    const counts = this.memory ? new Uint32Array(this.memory.buffer, this.countsAt, DROPPED + LOSSES.length) : this.counts;
+    const stats = {
+      ended: counts[ENDED],
+      queued: counts[QUEUED],
+      inFlight: counts[IN_FLIGHT],
+      delivered: counts[DELIVERED],
+      resent: counts[RESENT],
+      dropped: { coreFailed: 0, notReady: this.notReady },
+    } as Stats;
+    LOSSES.forEach((loss, index) => (stats.dropped[loss] = counts[DROPPED + index]));
+    if (this.memory && !this.on) {
+      stats.dropped.coreFailed = stats.queued + stats.inFlight;
+      stats.queued = stats.inFlight = 0;
+    }
+    return stats;
+  }
+
+  /** Memory that has grown leaves the views behind: detached, or in JavaScript on the old buffer. */
+  refresh(): void {
+    if (this.bytes.length === 0 || (this.inJs && this.on && this.bytes.buffer !== this.memory!.buffer)) this.look();
+  }
+
+  private look(): void {
+    if (!this.on) return;
+    const { x, memory } = this;
+    this.words = new Int32Array(memory!.buffer, x.out(), 16);
+    this.bytes = new Uint8Array(memory!.buffer, x.scratch(0), x.scratch_size());
+  }
+
+  private grow(keep: number, bytes: number): void {
+    const kept = this.bytes.slice(0, keep);
+    this.x.scratch(bytes);
+    this.look();
+    // An inert core has no memory to grow.
+    if (!this.on) this.bytes = new Uint8Array(bytes);
+    this.bytes.set(kept);
+  }
+}
+
+function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  const native = (Uint8Array as unknown as { fromHex?: (text: string) => Uint8Array<ArrayBuffer> }).fromHex;
+  if (native) return native.call(Uint8Array, text);
+  const bytes = new Uint8Array(text.length / 2);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = parseInt(text.substr(index * 2, 2), 16);
+  return bytes;
+}

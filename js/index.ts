@@ -1,0 +1,382 @@
+// The public door: init() and what it gives.
+
+import { ActiveSpan } from './context.js';
+import { Core, RESOURCE, type Exports, type Stats } from './core.js';
+import { installFetch, type Capture } from './capture/fetch.js';
+import { load } from '#fallback';
+import { readOptions, type Settings, type WebspanOptions } from './options.js';
+import { isPrerendering, watchPage } from './page.js';
+import { coreSpan, CoreSpan, pushList, setAttributes, type Span } from './span.js';
+import { CoreTracer, type SpanOptions, type Tracer } from './tracer.js';
+import { Transport } from './transport.js';
+
+export type { Context } from './context.js';
+export type { Stats } from './core.js';
+export type * from './options.js';
+export type { Exception, Link, Span, SpanContext, SpanStatus, TimeInput, TraceState } from './span.js';
+export type { SpanOptions, Tracer } from './tracer.js';
+
+/** What a page has of webspan once it is started. */
+export interface Webspan {
+  /** For the page's own spans. */
+  readonly tracer: Tracer;
+  /** For the spans of a library: `name` and `version` become the instrumentation scope. */
+  getTracer(name: string, version?: string): Tracer;
+  /** Sends all that has ended. Resolves when it is answered, or an attempt has failed; never rejects. */
+  flush(): Promise<void>;
+  /** Sends all that has ended, restores what was wrapped, and falls silent. Never rejects. */
+  shutdown(): Promise<void>;
+  /** What has become of the spans. */
+  stats(): Stats;
+  /** The user's word: `true` sends what has waited for it, `false` discards it and records nothing until `true` comes. */
+  setConsent(granted: boolean): void;
+}
+
+/** Where the started instance is known to every copy of this package in the page. */
+const INSTANCE = Symbol.for('webspan.instance');
+const global = globalThis as { [INSTANCE]?: Instance };
+
+/** The scope of the page's own spans. */
+const NAME = 'webspan';
+const VERSION = __VERSION__;
+
+/** Severities of the option `logLevel`. */
+const LEVELS = ['none', 'error', 'warn', 'info', 'debug'];
+
+class Instance implements Webspan {
+  readonly active = new ActiveSpan();
+  readonly core: Core;
+  readonly tracer: CoreTracer;
+  private readonly transport: Transport;
+  private readonly captures: Capture[] = [];
+  private readonly unwatch: () => void;
+  private consent: boolean | undefined;
+  private prerendering = isPrerendering();
+  private final: Stats | undefined;
+  private stopping: Promise<void> | undefined;
+
+  constructor(private readonly settings: Settings) {
+    this.consent = settings.consent === 'granted' || undefined;
+    const core = (this.core = new Core(
+      (error) => {
+        this.uninstall();
+        this.report(`switched off, as its core has failed: ${error}`, 'error');
+      },
+      (error) => this.report(`ignored what was thrown at it: ${error}`, 'warn'),
+    ));
+    const fetch = globalThis.fetch;
+    this.transport = new Transport(core, settings, {
+      fetch,
+      report: (message) => this.report(message, 'warn'),
+      show: (json) => this.show(json),
+    });
+    this.tracer = this.getTracer(NAME, VERSION);
+    try {
+      core.start();
+      this.configure();
+    } catch (error) {
+      this.fallBack(error);
+    }
+    try {
+      const options = settings.instrumentations.fetch;
+      if (options) {
+        this.captures.push(
+          installFetch(
+            {
+              core,
+              tracer: this.getTracer(NAME + '/fetch', VERSION),
+              active: this.active,
+              settings,
+              silent: () => this.consent === false || !!this.stopping,
+              propagates: () => this.consent === true,
+              hook: (run) => this.hook(run),
+            },
+            options,
+          ),
+        );
+      }
+    } catch (error) {
+      this.report(`cannot trace fetch: ${error}`, 'warn');
+    }
+    this.unwatch = watchPage({
+      hidden: () => this.settle(false, () => core.x.page_hidden()),
+      leaving: (kept) => this.settle(!kept, () => core.x.page_leaving()),
+      visible: () => {
+        this.transport.leaving = false;
+        this.guard(() => core.x.page_visible());
+      },
+      activated: () => {
+        this.prerendering = false;
+        this.guard(() => this.hold());
+      },
+    });
+  }
+
+  getTracer(name: string, version = ''): CoreTracer {
+    const { sampler } = this.settings;
+    const own = typeof sampler === 'function' ? (...asked: Parameters<typeof sampler>) => this.sampled(() => sampler(...asked)) : undefined;
+    return new CoreTracer(this.core, this.active, own, () => this.consent === false || !!this.stopping, String(name), String(version));
+  }
+
+  flush(): Promise<void> {
+    return this.core.on ? this.transport.flush() : Promise.resolve();
+  }
+
+  shutdown(): Promise<void> {
+    return (this.stopping ??= (async () => {
+      this.guard(() => this.captures.forEach((capture) => capture.settle(true)));
+      this.uninstall();
+      await this.flush();
+      this.guard(() => this.core.x.discard(1));
+      this.final = this.stats();
+      this.core.stop();
+      this.transport.stop();
+      if (global[INSTANCE] === this) delete global[INSTANCE];
+    })());
+  }
+
+  stats(): Stats {
+    return this.final ?? this.core.stats();
+  }
+
+  setConsent(granted: boolean): void {
+    this.consent = granted;
+    this.guard(() => {
+      if (!granted) this.core.x.discard(0);
+      this.hold();
+    });
+  }
+
+  /** Runs what the page gave us; what it throws is told, and over. */
+  private hook(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.report(`a hook has thrown: ${error}`, 'warn');
+    }
+  }
+
+  private sampled(ask: () => boolean): boolean {
+    let sampled = true;
+    this.hook(() => (sampled = ask()));
+    return sampled;
+  }
+
+  private guard(run: () => void): void {
+    try {
+      run();
+      this.core.pump();
+    } catch (error) {
+      this.core.caught(error);
+    }
+  }
+
+  private hold(): void {
+    this.core.x.hold(+(this.prerendering || this.consent === undefined));
+  }
+
+  private settle(gone: boolean, tell: () => void): void {
+    this.transport.leaving = true;
+    this.guard(() => {
+      this.captures.forEach((capture) => capture.settle(gone));
+      tell();
+    });
+  }
+
+  private uninstall(): void {
+    this.captures.splice(0).forEach((capture) => capture.uninstall());
+    this.unwatch?.();
+  }
+
+  /** WebAssembly cannot start at once: the core in JavaScript is fetched, and takes over when it is there. */
+  private async fallBack(error: unknown): Promise<void> {
+    this.report(`WebAssembly cannot start here (a Content Security Policy without 'wasm-unsafe-eval'?), using JavaScript instead: ${error}`, 'info');
+    try {
+      const { start } = (await load()) as { start(): Exports };
+      if (this.stopping) return;
+      this.core.run(start(), true);
+      this.configure();
+      this.guard(() => {});
+    } catch (failure) {
+      this.report(`cannot start: ${failure}`, 'error');
+    }
+  }
+
+  private configure(): void {
+    const { core, settings } = this;
+    const { x } = core;
+    const { sampler, redact, limits, batch, retry } = settings;
+    x.configure(
+      typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
+      +(settings.protocol === 'http/json'),
+      +settings.debug,
+      +!!settings.tracesUrl,
+      +!!redact,
+    );
+    if (redact) for (const key of redact.keys) x.add_secret_key(core.text(key, 0));
+    x.set_limits(
+      limits.attributeCountLimit,
+      // The core counts in 32 bits; nothing is that long.
+      Math.min(limits.attributeValueLengthLimit, 2 ** 32 - 1),
+      limits.eventCountLimit,
+      limits.linkCountLimit,
+      limits.attributePerEventCountLimit,
+      limits.attributePerLinkCountLimit,
+    );
+    x.set_batch(batch.scheduledDelayMillis, batch.maxExportBatchSize, batch.maxQueueSize);
+    x.set_retry(+!!retry, ...(retry ? ([retry.initialMillis, retry.maxMillis, retry.maxElapsedMillis] as const) : ([0, 0, 0] as const)));
+    const nameBytes = core.text(settings.serviceName, 0);
+    x.describe_service(nameBytes, core.text(settings.serviceVersion ?? '', nameBytes));
+    this.describeBrowser();
+    setAttributes(core, RESOURCE, settings.resourceAttributes);
+    this.hold();
+  }
+
+  private describeBrowser(): void {
+    const { core } = this;
+    const { userAgentData, userAgent, language } = navigator as Navigator & {
+      userAgentData?: { brands: { brand: string; version: string }[]; mobile: boolean; platform: string };
+    };
+    if (userAgentData) pushList(core, userAgentData.brands.map(({ brand, version }) => `${brand} ${version}`));
+    const platform = core.text(userAgentData?.platform ?? '', 0);
+    const languageBytes = core.text(language ?? '', platform);
+    const agent = core.text(userAgent ?? '', platform + languageBytes);
+    core.x.describe_browser(platform, userAgentData ? +userAgentData.mobile : -1, languageBytes, agent);
+  }
+
+  /** The console exporter. */
+  private show(json: string): void {
+    const span = JSON.parse(json);
+    console.groupCollapsed(`webspan: ${span.name} ${(Number(span.endTimeUnixNano) - Number(span.startTimeUnixNano)) / 1e6} ms`);
+    console.log(span);
+    console.groupEnd();
+  }
+
+  report(message: string, level: 'error' | 'warn' | 'info'): void {
+    const error = new Error(`webspan: ${message}`);
+    try {
+      if (LEVELS.indexOf(this.settings.logLevel) >= LEVELS.indexOf(level)) console[level](error.message);
+      if (level !== 'info') this.settings.onError?.(error);
+    } catch {
+      // A console or a listener that throws: there is nobody left to tell.
+    }
+  }
+}
+
+/**
+ * Starts tracing: from now on requests are spans, allowed backends receive `traceparent`, and batches of OTLP go to the collector.
+ *
+ * A second call returns the first instance and warns. Where there is no document (on a server, in a worker) it returns an instance that does
+ * nothing.
+ *
+ * @throws TypeError when an option is not what it should be; the message names it. Nothing else, and nothing later, ever throws at the page.
+ */
+export function init(options?: WebspanOptions): Webspan {
+  if (typeof document === 'undefined') return idle;
+  const started = global[INSTANCE];
+  if (started) {
+    started.report('init() was called before; this call changes nothing', 'warn');
+    return started;
+  }
+  const { settings, warnings } = readOptions(options, location);
+  const instance = new Instance(settings);
+  Object.defineProperty(global, INSTANCE, { value: instance, configurable: true });
+  warnings.forEach((warning) => instance.report(warning.replace(/^webspan: /, ''), 'warn'));
+  return instance;
+}
+
+/** The span that is active now: new spans and requests hang below it. */
+export function activeSpan(): Span | undefined {
+  return global[INSTANCE]?.active.current;
+}
+
+/** Runs `fn` with `span` active, up to its first `await`, and returns what it returns. */
+export function withSpan<T>(span: Span | undefined, fn: () => T): T {
+  const instance = global[INSTANCE];
+  return instance ? instance.active.with(span, fn) : fn();
+}
+
+/**
+ * Runs `fn` in a span of its own, which ends when `fn` returns or its promise settles. What it throws is recorded and thrown on.
+ *
+ * The span is active up to the first `await`; hand it on from there: `withSpan(span, () => fetch(…))`.
+ */
+export function traced<T>(name: string, fn: (span: Span) => T, options: SpanOptions = {}): T {
+  const { tracer } = global[INSTANCE] ?? idle;
+  return tracer.startActiveSpan(name, options, (span) => {
+    const fail = (error: unknown): never => {
+      span.recordException(error as Error);
+      span.setStatus({ code: 2, message: String((error as Error)?.message ?? error) });
+      span.end();
+      throw error;
+    };
+    let result: T;
+    try {
+      result = fn(span);
+    } catch (error) {
+      return fail(error);
+    }
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
+      return (result as PromiseLike<unknown>).then((value) => {
+        span.end();
+        return value;
+      }, fail);
+    }
+    span.end();
+    return result;
+  }) as T;
+}
+
+/** Writes `traceparent` and `tracestate` of the active span into a carrier: a `Headers`, or an object. Without one, nothing. */
+export function inject(carrier: Headers | Record<string, string>): void {
+  const instance = global[INSTANCE];
+  const active = instance?.active.current;
+  if (!instance || !active) return;
+  try {
+    const span = coreSpan(instance.core, active);
+    if (!span?.isValid() || !instance.core.on) return;
+    const set = (name: string, value: string) => {
+      if (carrier instanceof Headers) carrier.set(name, value);
+      else carrier[name] = value;
+    };
+    set('traceparent', span.traceparent());
+    if (span.traceState) set('tracestate', span.traceState);
+  } catch (error) {
+    instance.core.caught(error);
+  }
+}
+
+/** The span that `traceparent` and `tracestate` in a carrier tell of, to be the parent of others: `withSpan(extract(message), …)`. */
+export function extract(carrier: Headers | Record<string, string>): Span | undefined {
+  const instance = global[INSTANCE];
+  if (!instance?.core.on) return undefined;
+  const { core } = instance;
+  try {
+    const get = (name: string) => String((carrier instanceof Headers ? carrier.get(name) : carrier[name]) ?? '');
+    const stateBytes = core.x.read_tracestate(core.text(get('tracestate'), 0));
+    const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
+    if (core.x.read_traceparent(core.text(get('traceparent'), 0)) <= 0) return undefined;
+    core.refresh();
+    return new CoreSpan(core, -1, true, state);
+  } catch (error) {
+    core.caught(error);
+    return undefined;
+  }
+}
+
+/** Where there is no page. */
+const idle = ((): Webspan => {
+  const core = new Core(
+    () => {},
+    () => {},
+  );
+  const tracer = new CoreTracer(core, new ActiveSpan(), undefined, () => true, NAME, VERSION);
+  return {
+    tracer,
+    getTracer: () => tracer,
+    flush: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+    stats: () => core.stats(),
+    setConsent() {},
+  };
+})();

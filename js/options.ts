@@ -1,0 +1,695 @@
+// Every option of `init` once: its meaning, unit, default and source, and the table that reads it.
+
+import { compilePattern, UNSET_VARIABLE, type UrlPattern, type UrlSettings } from './urls.js';
+
+export type { UrlPattern };
+
+/** A value of an attribute, as in OpenTelemetry: all elements of an array have one type. */
+export type AttributeValue = string | number | boolean | readonly string[] | readonly number[] | readonly boolean[];
+
+/** Attributes by name, as in OpenTelemetry. A name with the value `undefined` counts as not given. */
+export interface Attributes {
+  readonly [name: string]: AttributeValue | undefined;
+}
+
+/** Request headers by name. A name with the value `undefined` counts as not given. */
+export interface HeadersRecord {
+  readonly [name: string]: string | undefined;
+}
+
+/** Headers, or a function that is asked for them before each export request, for tokens that expire. */
+export type HeadersOption = HeadersRecord | HeadersFunction;
+
+/** Gives the headers of the next export request. */
+export type HeadersFunction = () => HeadersRecord | Promise<HeadersRecord>;
+
+/**
+ * How much of what can be sampled is recorded and sent, when there is no parent to follow.
+ *
+ * - `'always_on'`, `'always_off'`: everything, nothing.
+ * - `{ ratio }`: this share of traces, from 0 to 1, chosen by the trace id with the arithmetic of OpenTelemetry JS' `TraceIdRatioBasedSampler`.
+ * - a function: asked for every span; `true` records and sends it. It decides also where there is a parent.
+ *
+ * Source: {@link https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling}
+ */
+export type SamplerOption = 'always_on' | 'always_off' | { readonly ratio: number } | SamplerFunction;
+
+/** Decides whether a span is recorded and sent, knowing its name, the attributes it starts with and its parent. */
+export type SamplerFunction = (name: string, attributes: Attributes, parent: ParentSpanContext | undefined) => boolean;
+
+/** The span context of a parent, as in `@opentelemetry/api`. */
+export interface ParentSpanContext {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+  /** The flags of W3C Trace Context; 1 is "sampled". */
+  readonly traceFlags: number;
+  /** Whether the parent came from outside of this page. */
+  readonly isRemote?: boolean;
+}
+
+/**
+ * When finished spans are sent; the names and defaults are those of OpenTelemetry's batch span processor.
+ *
+ * Source: `OTEL_BSP_*`, {@link https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#batch-span-processor}
+ */
+export interface BatchOptions {
+  /**
+   * Longest time a finished span waits, in milliseconds. What waits when the page is hidden or left goes out at once.
+   * @defaultValue `5000`
+   */
+  scheduledDelayMillis?: number;
+  /**
+   * Most spans that wait; further ones are dropped and counted.
+   * @defaultValue `2048`
+   */
+  maxQueueSize?: number;
+  /**
+   * Most spans in one request, and the number of waiting spans that makes one due. At most `maxQueueSize`.
+   * @defaultValue `512`
+   */
+  maxExportBatchSize?: number;
+}
+
+/**
+ * How an export is repeated that failed for a reason that may pass: the network, 429, 502, 503, 504. The waits grow exponentially with jitter;
+ * `Retry-After` is obeyed.
+ *
+ * Source: {@link https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes}
+ */
+export interface RetryOptions {
+  /**
+   * First wait, in milliseconds.
+   * @defaultValue `1000`
+   */
+  initialMillis?: number;
+  /**
+   * Longest wait, in milliseconds.
+   * @defaultValue `30000`
+   */
+  maxMillis?: number;
+  /**
+   * Time after the first attempt, in milliseconds, after which a batch is given up and counted as dropped.
+   * @defaultValue `300000`
+   */
+  maxElapsedMillis?: number;
+}
+
+/**
+ * How much one span may hold. What is above is dropped and counted in the span; `Infinity` lifts a limit.
+ *
+ * Source: {@link https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#span-limits}
+ */
+export interface LimitsOptions {
+  /**
+   * Attributes of a span (`OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`).
+   * @defaultValue `128`
+   */
+  attributeCountLimit?: number;
+  /**
+   * Length that text in attributes is cut to, in UTF-16 code units (`OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`).
+   * @defaultValue `Infinity`
+   */
+  attributeValueLengthLimit?: number;
+  /**
+   * Events of a span (`OTEL_SPAN_EVENT_COUNT_LIMIT`).
+   * @defaultValue `128`
+   */
+  eventCountLimit?: number;
+  /**
+   * Links of a span (`OTEL_SPAN_LINK_COUNT_LIMIT`).
+   * @defaultValue `128`
+   */
+  linkCountLimit?: number;
+  /**
+   * Attributes of an event (`OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`).
+   * @defaultValue `128`
+   */
+  attributePerEventCountLimit?: number;
+  /**
+   * Attributes of a link (`OTEL_LINK_ATTRIBUTE_COUNT_LIMIT`).
+   * @defaultValue `128`
+   */
+  attributePerLinkCountLimit?: number;
+}
+
+/** What is replaced by `REDACTED` in URLs before anything is stored, on top of URL credentials and the built-in list of query keys. */
+export interface RedactOptions {
+  /**
+   * Further query keys whose values are secret.
+   * @defaultValue `[]`
+   */
+  keys?: string | readonly string[];
+  /**
+   * Gets each URL after the keys were replaced and returns what may be recorded.
+   * @defaultValue none
+   */
+  url?(url: string): string;
+}
+
+/** What a hook may do with the span of a request: the verbs of `Span` in `@opentelemetry/api`, without `end`. */
+export interface HookSpan {
+  setAttribute(name: string, value: AttributeValue): unknown;
+  setAttributes(attributes: Attributes): unknown;
+  addEvent(name: string, attributes?: Attributes): unknown;
+  updateName(name: string): unknown;
+}
+
+/**
+ * Source: `FetchInstrumentationConfig`,
+ * {@link https://github.com/open-telemetry/opentelemetry-js/tree/main/experimental/packages/opentelemetry-instrumentation-fetch}
+ */
+export interface FetchOptions {
+  /**
+   * Called with the span before the request is sent. The request is to be looked at only.
+   * @defaultValue none
+   */
+  // Hooks are declared as methods so that functions written for the `Span` of `@opentelemetry/api` fit.
+  requestHook?(span: HookSpan, request: Request | RequestInit): void;
+  /**
+   * Called before the span ends, with the response or what the request failed with. Reading the response's body takes it from the page.
+   * @defaultValue none
+   */
+  applyCustomAttributesOnSpan?(span: HookSpan, request: Request | RequestInit, result: Response | { message: string; status?: number }): void;
+  /**
+   * Requests by `fetch` that get no span and no header, on top of the general `ignoreUrls`.
+   * @defaultValue `[]`
+   */
+  ignoreUrls?: UrlPattern | readonly UrlPattern[];
+}
+
+/** What is traced without a line of code: each `true`, `false` or its options. */
+export interface InstrumentationsOptions {
+  /**
+   * Requests by `fetch`.
+   * @defaultValue `true`
+   */
+  fetch?: boolean | FetchOptions;
+}
+
+/** The options of `init`. All may be left out; `undefined` counts as left out. */
+export interface WebspanOptions {
+  /**
+   * Name of the application, the resource attribute `service.name`.
+   *
+   * Source: `OTEL_SERVICE_NAME`, {@link https://opentelemetry.io/docs/specs/semconv/resource/#service}
+   * @defaultValue `'unknown_service'`
+   */
+  serviceName?: string;
+  /**
+   * Version of the application, the resource attribute `service.version`.
+   *
+   * Source: {@link https://opentelemetry.io/docs/specs/semconv/resource/#service}
+   * @defaultValue none
+   */
+  serviceVersion?: string;
+  /**
+   * Further attributes of the resource, for example `{ 'deployment.environment.name': 'production' }`.
+   *
+   * Source: `OTEL_RESOURCE_ATTRIBUTES`, {@link https://opentelemetry.io/docs/specs/otel/resource/sdk/}
+   * @defaultValue `{}`
+   */
+  resourceAttributes?: Attributes;
+  /**
+   * Base URL of an OTLP/HTTP receiver, absolute or a path of the page's origin (`'/otlp'`). `/v1/traces` is appended unless it is there; a
+   * path prefix and a query are kept. On a page that is not on the own machine there is no default: without an endpoint webspan warns, hands
+   * trace headers on, and sends nothing.
+   *
+   * Source: `OTEL_EXPORTER_OTLP_ENDPOINT`, {@link https://opentelemetry.io/docs/specs/otel/protocol/exporter/#configuration-options}
+   * @defaultValue `'http://localhost:4318'` on a loopback page
+   */
+  endpoint?: string;
+  /**
+   * URL for traces, used as it stands instead of `endpoint`.
+   *
+   * Source: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, {@link https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp}
+   * @defaultValue none
+   */
+  tracesEndpoint?: string;
+  /**
+   * Headers of export requests, or a function, sync or async, that returns them. Each visitor of the page can read them. On another origin
+   * they need the receiver's consent (CORS).
+   *
+   * Source: `OTEL_EXPORTER_OTLP_HEADERS`, {@link https://opentelemetry.io/docs/specs/otel/protocol/exporter/#configuration-options}
+   * @defaultValue `{}`
+   */
+  headers?: HeadersOption;
+  /**
+   * Whether export requests carry cookies, as in `fetch`.
+   *
+   * Source: {@link https://fetch.spec.whatwg.org/#concept-request-credentials-mode}
+   * @defaultValue `'same-origin'`
+   */
+  credentials?: RequestCredentials;
+  /**
+   * How spans are encoded.
+   *
+   * Source: `OTEL_EXPORTER_OTLP_PROTOCOL`, {@link https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specify-protocol}
+   * @defaultValue `'http/protobuf'`
+   */
+  protocol?: 'http/protobuf' | 'http/json';
+  /**
+   * Longest time one attempt of an export may take, in milliseconds.
+   *
+   * Source: `OTEL_EXPORTER_OTLP_TIMEOUT`, {@link https://opentelemetry.io/docs/specs/otel/protocol/exporter/#configuration-options}
+   * @defaultValue `10000`
+   */
+  timeoutMillis?: number;
+  /**
+   * How failed exports are repeated; `false` is never.
+   *
+   * Source: {@link https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes}
+   * @defaultValue `true`
+   */
+  retry?: boolean | RetryOptions;
+  /**
+   * When finished spans are sent.
+   *
+   * Source: `OTEL_BSP_*`, {@link https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#batch-span-processor}
+   * @defaultValue `{}`
+   */
+  batch?: BatchOptions;
+  /**
+   * Which traces are recorded and sent. A span with a parent follows its parent.
+   *
+   * Source: `OTEL_TRACES_SAMPLER`, {@link https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling}
+   * @defaultValue `'always_on'`
+   */
+  sampler?: SamplerOption;
+  /**
+   * Requests to other origins that may carry `corsTraceHeaders`. The receiver must allow these headers (CORS), or the page's own request fails.
+   * Requests to the page's origin always carry them.
+   *
+   * Source: `propagateTraceHeaderCorsUrls` of OpenTelemetry JS' instrumentations,
+   * {@link https://github.com/open-telemetry/opentelemetry-js/tree/main/experimental/packages/opentelemetry-instrumentation-fetch}
+   * @defaultValue `[]`
+   */
+  propagateTraceHeaderCorsUrls?: UrlPattern | readonly UrlPattern[];
+  /**
+   * Requests that get no span and no header.
+   *
+   * Source: `ignoreUrls` of OpenTelemetry JS' instrumentations,
+   * {@link https://github.com/open-telemetry/opentelemetry-js/tree/main/experimental/packages/opentelemetry-instrumentation-fetch}
+   * @defaultValue `[]`
+   */
+  ignoreUrls?: UrlPattern | readonly UrlPattern[];
+  /**
+   * Requests that get a span, but no header, also on the page's origin: for URLs that redirect to another origin, where the header would
+   * bring about a preflight.
+   *
+   * Source: {@link https://fetch.spec.whatwg.org/#http-redirect-fetch}
+   * @defaultValue `[]`
+   */
+  noTraceHeaderUrls?: UrlPattern | readonly UrlPattern[];
+  /**
+   * Which trace headers may go to another origin; the page's origin gets all. Add `tracestate` and `baggage` only where the receivers allow
+   * them (CORS): one header more than allowed fails the page's own request.
+   *
+   * Source: {@link https://www.w3.org/TR/trace-context/#trace-context-http-headers-format}
+   * @defaultValue `['traceparent']`
+   */
+  corsTraceHeaders?: string | readonly string[];
+  /**
+   * `'pending'` keeps spans in memory, bounded, and sends nothing until `setConsent(true)`; `setConsent(false)` discards them.
+   * @defaultValue `'granted'`
+   */
+  consent?: 'granted' | 'pending';
+  /**
+   * What is traced without a line of code.
+   * @defaultValue `{}`
+   */
+  instrumentations?: InstrumentationsOptions;
+  /**
+   * What is replaced by `REDACTED` in URLs; `false` replaces URL credentials only.
+   *
+   * Source: {@link https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/}
+   * @defaultValue `true`
+   */
+  redact?: boolean | RedactOptions;
+  /**
+   * How much one span may hold.
+   *
+   * Source: {@link https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#span-limits}
+   * @defaultValue `{}`
+   */
+  limits?: LimitsOptions;
+  /**
+   * Gets what goes wrong later: refused exports, hooks that throw, a core that stopped.
+   *
+   * Source: `setGlobalErrorHandler` of `@opentelemetry/core`, {@link https://opentelemetry.io/docs/specs/otel/error-handling/}
+   * @defaultValue none
+   */
+  onError?: (error: Error) => void;
+  /**
+   * The least severe messages that webspan writes to the console.
+   *
+   * Source: `OTEL_LOG_LEVEL`, `DiagLogLevel` of `@opentelemetry/api`,
+   * {@link https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration}
+   * @defaultValue `'warn'`
+   */
+  logLevel?: 'none' | 'error' | 'warn' | 'info' | 'debug';
+  /**
+   * Prints each finished span to the console, readable, in a collapsed group.
+   *
+   * Source: {@link https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/stdout/}
+   * @defaultValue `false`
+   */
+  debug?: boolean;
+}
+
+/** The options that have a default, as {@link readOptions} gives them: filled in, and none of the caller's objects. */
+type Filled<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
+export type BatchSettings = Filled<BatchOptions>;
+export type RetrySettings = Filled<RetryOptions>;
+export type LimitsSettings = Filled<LimitsOptions>;
+
+export interface RedactSettings {
+  readonly keys: readonly string[];
+  readonly url: RedactOptions['url'] | undefined;
+}
+
+export interface FetchSettings {
+  readonly requestHook: FetchOptions['requestHook'] | undefined;
+  readonly applyCustomAttributesOnSpan: FetchOptions['applyCustomAttributesOnSpan'] | undefined;
+  readonly ignoreUrls: readonly UrlPattern[];
+}
+
+/**
+ * The options as the rest of webspan sees them: checked, every field present. Whole numbers are at most 2,147,483,647, the longest time a
+ * browser's timer can wait; `Infinity` and what is larger becomes that.
+ */
+export interface Settings extends UrlSettings {
+  readonly serviceName: string;
+  readonly serviceVersion: string | undefined;
+  readonly resourceAttributes: Readonly<Record<string, AttributeValue>>;
+  /** Where traces go, absolute and without fragment. `null` is nowhere. */
+  readonly tracesUrl: string | null;
+  readonly headers: Readonly<Record<string, string>> | HeadersFunction;
+  readonly credentials: RequestCredentials;
+  readonly protocol: 'http/protobuf' | 'http/json';
+  readonly timeoutMillis: number;
+  readonly retry: false | RetrySettings;
+  readonly batch: BatchSettings;
+  readonly sampler: SamplerOption;
+  /** In lower case. */
+  readonly corsTraceHeaders: readonly string[];
+  readonly consent: 'granted' | 'pending';
+  readonly instrumentations: { readonly fetch: false | FetchSettings };
+  readonly redact: false | RedactSettings;
+  readonly limits: LimitsSettings;
+  readonly onError: ((error: Error) => void) | undefined;
+  readonly logLevel: 'none' | 'error' | 'warn' | 'info' | 'debug';
+  readonly debug: boolean;
+}
+
+/** What must be known of the page: its base URL (`document.baseURI`) and host name (`location.hostname`). */
+export interface Page {
+  readonly href: string;
+  readonly hostname: string;
+}
+
+/** One call of {@link readOptions}. */
+interface Reading {
+  readonly page: Page;
+  readonly warnings: string[];
+}
+
+/** What an option may be. */
+type Kind<T> = readonly [
+  /** For messages. */
+  wanted: string,
+  /** Gives the setting for a value, and refuses the value by giving `undefined` or by throwing. */
+  parse: (value: unknown, path: string, reading: Reading) => T | undefined,
+];
+
+/** The kind of an option and its default. Without one it is optional; `null` says that it must be given. */
+type Row<T> = readonly [kind: Kind<T>, fallback: unknown] | (undefined extends T ? readonly [kind: Kind<T>] : never);
+
+type Table<T> = { readonly [K in keyof T]: Row<T[K]> };
+
+/** Tells our own refusals from what the caller's getters throw. For the caller it is a plain `TypeError`. */
+class OptionError extends TypeError {}
+
+const sentence = (path: string, shown: string, wanted: string): string =>
+  `webspan: ${path ? `option "${path}"` : 'the argument of init'} is ${shown}; wanted ${wanted}.`;
+
+/** What something is, such as `[object Map]`. Unlike `instanceof` it knows the objects of other frames. */
+const tag = (value: unknown): string => ({}).toString.call(value);
+
+const isPlainObject = (value: unknown): value is Record<string, unknown> => tag(value) === '[object Object]';
+
+/**
+ * A value in short, for a message. Of objects only what they are, for their `toString` may do anything. Secrets stay out: text in the place of
+ * headers or of all options, and the credentials and the query of a URL.
+ */
+const show = (value: unknown, path: string): string =>
+  Object(value) === value || /^(headers.*)?$/.test(path)
+    ? tag(value)
+    : typeof value === 'string'
+      ? JSON.stringify(value.replace(/\/\/.*@|[?#].*/gs, '…').slice(0, 80))
+      : String(value);
+
+/** Reads one value. The caller's getters and proxies run here: what they throw becomes an error that names the option. */
+function read<T>([[wanted, parse], fallback]: Row<T>, given: () => unknown, path: string, reading: Reading): T {
+  let shown = 'not readable';
+  try {
+    let value = given();
+    shown = show(value, path);
+    if (value === undefined) value = fallback;
+    const setting = value === undefined ? value : parse(value, path, reading);
+    if (setting !== undefined || value === undefined) return setting as T;
+  } catch (error) {
+    if (error instanceof OptionError) throw error;
+  }
+  throw new OptionError(sentence(path, shown, wanted));
+}
+
+const accept = <T>(wanted: string, accepts: (value: T) => boolean): Kind<T> => [
+  wanted,
+  (value) => (accepts(value as T) ? (value as T) : undefined),
+];
+
+const typed = <T>(type: 'boolean' | 'function'): Kind<T> => accept(`a ${type}`, (value) => typeof value === type);
+
+const oneOf = <T extends string>(...names: readonly T[]): Kind<T> => accept(`'${names.join("' or '")}'`, (value) => names.includes(value));
+
+const whole = (least: number, unit: string): Kind<number> => [
+  `a whole number of at least ${least} (${unit})`,
+  // The remainder of Infinity is NaN, so that it passes.
+  (value) => (typeof value === 'number' && value >= least && !(value % 1) ? Math.min(value, 2 ** 31 - 1) : undefined),
+];
+
+/** One or many. What `kind` gives `null` for is left out. */
+const list = <T>([wanted, parse]: Kind<T>): Kind<readonly NonNullable<T>[]> => [
+  wanted + ', or an array',
+  (value, path, reading) => {
+    const one: Row<T> = [[wanted, parse], null];
+    const items = Array.isArray(value)
+      ? Array.from(value, (item, index) => read(one, () => item, `${path}[${index}]`, reading))
+      : [parse(value, path, reading)];
+    return items.includes(undefined) ? undefined : items.filter((item): item is NonNullable<T> => item !== null);
+  },
+];
+
+/** An object whose keys are the caller's. */
+const dictionary = <T>(kindOf: (key: string) => Kind<T>): Kind<Record<string, T>> => [
+  'an object',
+  (value, path, reading) => {
+    if (!isPlainObject(value)) return;
+    const settings: Record<string, T> = {};
+    for (const key of Object.keys(value)) {
+      // What cannot be part of a header's name is not shown: `{ 'Authorization: Bearer 123': '' }`.
+      const setting = read<T | undefined>([kindOf(key)], () => value[key], `${path}.${key.replace(/[^\w.-].*/s, '')}`, reading);
+      if (setting !== undefined) settings[key] = setting;
+    }
+    return settings;
+  },
+];
+
+/** An object whose keys are options. */
+const group = <T>(table: Table<T>): Kind<T> => [
+  'an object',
+  (value, path, reading) => {
+    if (!isPlainObject(value)) return;
+    const names = Object.keys(table) as (keyof T & string)[];
+    const prefix = path && `${path}.`;
+    for (const key of Object.keys(value)) {
+      if (names.includes(key as never)) continue;
+      const name = nearest(key, names);
+      reading.warnings.push(`webspan: unknown option "${prefix + key}"${name ? `; did you mean "${prefix + name}"?` : '.'}`);
+    }
+    const settings = {} as T;
+    for (const name of names) settings[name] = read(table[name], () => value[name], prefix + name, reading);
+    return settings;
+  },
+];
+
+/** `false`, or a group that `true` switches on with its defaults. */
+const switchable = <T>(table: Table<T>): Kind<false | T> => [
+  'a boolean or an object',
+  (value, path, reading) => value !== false && group(table)[1](value === true ? {} : value, path, reading),
+];
+
+/** What exporters and other SDKs call our options. */
+const NAMES_ELSEWHERE: Record<string, string> = {
+  url: 'endpoint',
+  collectorUrl: 'endpoint',
+  name: 'serviceName',
+  tracingOrigins: 'propagateTraceHeaderCorsUrls',
+};
+
+/** The name that holds most pairs of neighbouring letters of an unknown one, if these are more than half of the longer of the two. */
+function nearest(unknown: string, names: readonly string[]): string | undefined {
+  const letters = unknown.toLowerCase();
+  let best = 0.5;
+  let found = names.find((name) => name === NAMES_ELSEWHERE[unknown]);
+  for (const name of names) {
+    const held = [...letters].filter((_, index) => name.toLowerCase().includes(letters.slice(index, index + 2)));
+    const score = held.length / Math.max(letters.length, name.length);
+    if (score > best) [best, found] = [score, name];
+  }
+  return found;
+}
+
+const isLoopback = (hostname: string): boolean => /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+
+const receiver: Kind<URL> = [
+  'an http(s) URL without credentials, or a path that starts with "/"',
+  (value, path, { page, warnings }) => {
+    if (typeof value !== 'string') return;
+    if (!value || UNSET_VARIABLE.test(value)) {
+      throw new OptionError(sentence(path, show(value, path), 'a URL; an environment variable was probably not set'));
+    }
+    // Without this test `otel.example.com` would be a path of the page, and `localhost:4318` a protocol.
+    if (!/^(https?:\/\/|\.{0,2}\/)/i.test(value)) return;
+    const url = new URL(value, page.href);
+    // `fetch` refuses URLs that hold credentials.
+    if (!/^http/.test(url.protocol) || url.username || url.password) return;
+    if (url.protocol === 'http:' && /^https:/.test(page.href) && !isLoopback(url.hostname)) {
+      warnings.push(sentence(path, 'an http: URL, which browsers block on an https: page', 'https:'));
+    }
+    url.hash = '';
+    return url;
+  },
+];
+
+const attribute: Kind<AttributeValue> = [
+  'a string, a number, a boolean or an array of one type of these',
+  (value) => {
+    const items: unknown[] = [value].flat();
+    const type = typeof items[0];
+    if (items.some((item) => typeof item !== type || !/^(str|num|boo)/.test(type))) return;
+    return (Array.isArray(value) ? items : value) as AttributeValue;
+  },
+];
+
+const header = (name: string): Kind<string> => [
+  'a header name and a text that fetch accepts',
+  (value) => (typeof value === 'string' && new Headers([[name, value]]) ? value : undefined),
+];
+
+const headers: Kind<Settings['headers']> = [
+  'an object or a function',
+  (value, path, reading) => (typeof value === 'function' ? (value as HeadersFunction) : dictionary(header)[1](value, path, reading)),
+];
+
+const headerName: Kind<string> = [
+  'a header name',
+  (value) => (typeof value === 'string' && /^[\w-]+$/.test(value) ? value.toLowerCase() : undefined),
+];
+
+/** `null`, with a warning, for a pattern that was hardly meant: it could hand our headers to everybody. */
+const pattern: Kind<UrlPattern | null> = [
+  'a URL or a RegExp',
+  (value, path, { page, warnings }) => {
+    if (typeof value !== 'string' && tag(value) !== '[object RegExp]') return;
+    const compiled = compilePattern(value as UrlPattern, page.href);
+    if (!compiled) warnings.push(sentence(path, show(String(value), path), 'a URL, or a RegExp that does not match the empty text') + ' It is left out.');
+    return compiled;
+  },
+];
+
+const share: Kind<number> = accept('a number from 0 to 1', (value) => typeof value === 'number' && value >= 0 && value <= 1);
+
+const sampler: Kind<SamplerOption> = [
+  "'always_on', 'always_off', { ratio } or a function",
+  (value, path, reading) =>
+    value === 'always_on' || value === 'always_off'
+      ? value
+      : typeof value === 'function'
+        ? (value as SamplerFunction)
+        : group({ ratio: [share, null] })[1](value, path, reading),
+];
+
+const text: Kind<string> = accept('a text that is not empty', (value) => typeof value === 'string' && value !== '');
+const flag = typed<boolean>('boolean');
+// What a function takes and returns is for the compiler to check.
+const callback = typed<never>('function');
+const millis = whole(1, 'milliseconds');
+const spans = whole(1, 'spans');
+const limit: Row<number> = [whole(0, 'or Infinity'), 128];
+const patterns: Row<readonly UrlPattern[]> = [list(pattern), []];
+
+const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; tracesEndpoint: URL | undefined }> = {
+  serviceName: [text, 'unknown_service'],
+  serviceVersion: [text],
+  resourceAttributes: [dictionary(() => attribute), {}],
+  endpoint: [receiver],
+  tracesEndpoint: [receiver],
+  headers: [headers, {}],
+  credentials: [oneOf('omit', 'same-origin', 'include'), 'same-origin'],
+  protocol: [oneOf('http/protobuf', 'http/json'), 'http/protobuf'],
+  timeoutMillis: [millis, 10000],
+  retry: [switchable({ initialMillis: [millis, 1000], maxMillis: [millis, 30000], maxElapsedMillis: [millis, 300000] }), true],
+  batch: [
+    group({ scheduledDelayMillis: [whole(0, 'milliseconds'), 5000], maxExportBatchSize: [spans, 512], maxQueueSize: [spans, 2048] }),
+    {},
+  ],
+  sampler: [sampler, 'always_on'],
+  propagateTraceHeaderCorsUrls: patterns,
+  ignoreUrls: patterns,
+  noTraceHeaderUrls: patterns,
+  corsTraceHeaders: [list(headerName), ['traceparent']],
+  consent: [oneOf('granted', 'pending'), 'granted'],
+  instrumentations: [
+    group({ fetch: [switchable<FetchSettings>({ requestHook: [callback], applyCustomAttributesOnSpan: [callback], ignoreUrls: patterns }), true] }),
+    {},
+  ],
+  redact: [switchable<RedactSettings>({ keys: [list(text), []], url: [callback] }), true],
+  limits: [
+    group({
+      attributeCountLimit: limit,
+      attributeValueLengthLimit: [limit[0], Infinity],
+      eventCountLimit: limit,
+      linkCountLimit: limit,
+      attributePerEventCountLimit: limit,
+      attributePerLinkCountLimit: limit,
+    }),
+    {},
+  ],
+  onError: [callback],
+  logLevel: [oneOf('none', 'error', 'warn', 'info', 'debug'), 'warn'],
+  debug: [flag, false],
+};
+
+/**
+ * Checks what `init` was given and fills in the defaults. The caller's objects are neither written to nor kept; its functions are.
+ *
+ * @returns The settings, and messages for the console about what can hardly be meant.
+ * @throws `TypeError` that names the option, what was given and what was wanted.
+ */
+export function readOptions(given: unknown, page: Page): { settings: Settings; warnings: string[] } {
+  const warnings: string[] = [];
+  const { endpoint, tracesEndpoint, ...settings } = read([group(OPTIONS), {}], () => given, '', { page, warnings });
+  const { maxExportBatchSize, maxQueueSize } = settings.batch;
+  if (maxExportBatchSize > maxQueueSize) {
+    throw new OptionError(sentence('batch.maxExportBatchSize', `${maxExportBatchSize}`, `at most batch.maxQueueSize (${maxQueueSize})`));
+  }
+  if (endpoint) endpoint.pathname = endpoint.pathname.replace(/(\/v1\/traces)?\/*$/, '/v1/traces');
+  // Not on other pages: Chromium asks the visitor before a public page may reach a loopback address.
+  const tracesUrl = (tracesEndpoint ?? endpoint)?.href ?? (isLoopback(page.hostname) ? 'http://localhost:4318/v1/traces' : null);
+  if (!tracesUrl) warnings.push(sentence('endpoint', 'not given', 'a URL; nothing is sent without'));
+  return { settings: { ...settings, tracesUrl }, warnings };
+}

@@ -1,0 +1,27 @@
+// The life of the page: hidden, leaving, back again, activated after prerendering, online again.
+
+export interface PageEvents {
+  /** Hidden: perhaps the last that is heard of the page. */
+  hidden(): void;
+  /** It goes; `kept`: into the back-forward cache, from which it may come back. */
+  leaving(kept: boolean): void;
+  visible(): void;
+  /** Prerendered so far, it is shown now. */
+  activated(): void;
+}
+
+export function watchPage(events: PageEvents): () => void {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const visibility = () => (document.visibilityState === 'hidden' ? events.hidden() : events.visible());
+  // In the capture phase: a page that stops the event does not stop us.
+  document.addEventListener('visibilitychange', visibility, { capture: true, signal });
+  // Of the window: the document has no such event.
+  addEventListener('pagehide', (event) => events.leaving(event.persisted), { capture: true, signal });
+  addEventListener('pageshow', (event) => event.persisted && events.visible(), { capture: true, signal });
+  document.addEventListener('prerenderingchange', () => events.activated(), { once: true, signal });
+  return () => controller.abort();
+}
+
+/** It is rendered ahead of a visit that may never come. */
+export const isPrerendering = (): boolean => !!(document as { prerendering?: boolean }).prerendering;

@@ -1,0 +1,321 @@
+// A span: the handle of a span in the core, and its identity as seven small integers, so that the context outlives the span.
+
+import { type Core, STAGED } from './core.js';
+import type { Attributes, AttributeValue } from './options.js';
+
+/** Milliseconds since 1970 or since the page's time origin, a `Date`, or seconds and nanoseconds since 1970; as in `@opentelemetry/api`. */
+export type TimeInput = number | Date | [number, number];
+
+/** As in `@opentelemetry/api`. */
+export interface TraceState {
+  set(key: string, value: string): TraceState;
+  unset(key: string): TraceState;
+  get(key: string): string | undefined;
+  serialize(): string;
+}
+
+/** As in `@opentelemetry/api`. */
+export interface SpanContext {
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+  isRemote?: boolean;
+  traceState?: TraceState;
+}
+
+export interface Link {
+  context: SpanContext;
+  attributes?: Attributes;
+}
+
+/** `code`: 0 unset, 1 ok, 2 error; as in `@opentelemetry/api`. */
+export interface SpanStatus {
+  code: number;
+  message?: string;
+}
+
+export type Exception = string | { name?: string; message?: string; stack?: string; code?: string | number };
+
+/** As in `@opentelemetry/api`. */
+export interface Span {
+  spanContext(): SpanContext;
+  setAttribute(key: string, value: AttributeValue): this;
+  setAttributes(attributes: Attributes): this;
+  addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this;
+  addLink(link: Link): this;
+  addLinks(links: Link[]): this;
+  setStatus(status: SpanStatus): this;
+  updateName(name: string): this;
+  end(endTime?: TimeInput): void;
+  isRecording(): boolean;
+  recordException(exception: Exception, time?: TimeInput): void;
+}
+
+/** The words of a context and its flags, as the core takes and gives them. */
+export class CoreSpan implements Span {
+  private context: SpanContext | undefined;
+  private readonly a: number;
+  private readonly b: number;
+  private readonly c: number;
+  private readonly d: number;
+  private readonly e: number;
+  private readonly f: number;
+  private readonly g: number;
+  readonly flags: number;
+
+  /**
+   * The span whose context stands in the core's out area.
+   *
+   * @param handle -1 when it is not recorded, or has ended.
+   * @param remote It is a span of another process.
+   * @param traceState In canonical form.
+   */
+  constructor(
+    private readonly core: Core,
+    public handle: number,
+    private readonly remote: boolean,
+    readonly traceState: string | undefined,
+  ) {
+    const words = core.words;
+    this.a = words[0];
+    this.b = words[1];
+    this.c = words[2];
+    this.d = words[3];
+    this.e = words[4];
+    this.f = words[5];
+    this.g = words[6];
+    this.flags = words[7];
+  }
+
+  /** Not so while the core is not there. */
+  isValid(): boolean {
+    return !!(this.e | this.f | this.g);
+  }
+
+  /** The parent of what is started next. */
+  setParent(): void {
+    this.core.x.set_parent(this.a, this.b, this.c, this.d, this.e, this.f, this.g, this.flags, +this.remote);
+  }
+
+  traceparent(): string {
+    const { core } = this;
+    return core.read(core.x.write_traceparent(this.a, this.b, this.c, this.d, this.e, this.f, this.g, this.flags));
+  }
+
+  spanContext(): SpanContext {
+    if (!this.context) {
+      const seam = hex(this.e, 7);
+      this.context = {
+        traceId: hex(this.a, 7) + hex(this.b, 7) + hex(this.c, 7) + hex(this.d, 7) + seam.slice(0, 4),
+        spanId: seam.slice(4) + hex(this.f, 7) + hex(this.g, 6),
+        traceFlags: this.flags,
+        isRemote: this.remote,
+      };
+      if (this.traceState) this.context.traceState = readTraceState(this.traceState);
+    }
+    return this.context;
+  }
+
+  setAttribute(key: string, value: AttributeValue): this {
+    if (this.handle >= 0) {
+      try {
+        setAttribute(this.core, this.handle, key, value);
+      } catch (error) {
+        this.core.caught(error);
+      }
+    }
+    return this;
+  }
+
+  setAttributes(attributes: Attributes): this {
+    if (this.handle >= 0) {
+      try {
+        setAttributes(this.core, this.handle, attributes);
+      } catch (error) {
+        this.core.caught(error);
+      }
+    }
+    return this;
+  }
+
+  addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this {
+    if (this.handle >= 0) {
+      try {
+        const { core } = this;
+        const isTime = isTimeInput(attributesOrStartTime);
+        const time = isTime ? attributesOrStartTime : startTime;
+        core.x.stage_event();
+        if (!isTime && attributesOrStartTime) setAttributes(core, STAGED, attributesOrStartTime);
+        core.x.add_event(this.handle, core.text(String(name), 0), millis(core, time));
+      } catch (error) {
+        this.core.caught(error);
+      }
+    }
+    return this;
+  }
+
+  addLink(link: Link): this {
+    if (this.handle >= 0) {
+      try {
+        const { core } = this;
+        const target = fromContext(core, link.context);
+        if (target?.isValid()) {
+          core.x.stage_link();
+          if (link.attributes) setAttributes(core, STAGED, link.attributes);
+          target.setParent();
+          core.x.add_link(this.handle, core.text(target.traceState ?? '', 0));
+        }
+      } catch (error) {
+        this.core.caught(error);
+      }
+    }
+    return this;
+  }
+
+  addLinks(links: Link[]): this {
+    for (const link of links) this.addLink(link);
+    return this;
+  }
+
+  setStatus(status: SpanStatus): this {
+    if (this.handle >= 0) {
+      try {
+        this.core.x.set_status(this.handle, status.code, this.core.text(String(status.message ?? ''), 0));
+      } catch (error) {
+        this.core.caught(error);
+      }
+    }
+    return this;
+  }
+
+  updateName(name: string): this {
+    if (this.handle >= 0) {
+      try {
+        this.core.x.rename(this.handle, this.core.text(String(name), 0));
+      } catch (error) {
+        this.core.caught(error);
+      }
+    }
+    return this;
+  }
+
+  recordException(exception: Exception, time?: TimeInput): void {
+    if (this.handle >= 0) {
+      try {
+        const { core } = this;
+        const at = millis(core, time);
+        const { type, message, stack } = describeThrown(exception);
+        const typeBytes = core.text(type, 0);
+        const messageBytes = core.text(message, typeBytes);
+        core.x.record_exception(this.handle, typeBytes, messageBytes, core.text(stack, typeBytes + messageBytes), at);
+      } catch (error) {
+        this.core.caught(error);
+      }
+    }
+  }
+
+  isRecording(): boolean {
+    return this.handle >= 0;
+  }
+
+  end(endTime?: TimeInput): void {
+    const { core, handle } = this;
+    if (handle >= 0) {
+      this.handle = -1;
+      try {
+        const now = core.now();
+        if (core.x.end(handle, endTime === undefined ? now : millis(core, endTime), now)) core.pump();
+      } catch (error) {
+        core.caught(error);
+      }
+    }
+  }
+}
+
+/** Milliseconds in either of the two ways that the core takes: since 1970, or since the time origin. */
+export function millis(core: Core, time: TimeInput | undefined): number {
+  if (typeof time === 'number') return time;
+  if (Array.isArray(time)) return time[0] * 1e3 + time[1] / 1e6;
+  return time instanceof Date ? time.getTime() : core.now();
+}
+
+function isTimeInput(value: unknown): value is TimeInput {
+  return typeof value === 'number' || value instanceof Date || (Array.isArray(value) && typeof value[0] === 'number');
+}
+
+export function setAttributes(core: Core, handle: number, attributes: Attributes): void {
+  for (const key of Object.keys(attributes)) setAttribute(core, handle, key, attributes[key]);
+}
+
+/** Values of other types than OpenTelemetry knows are ignored, as in its SDKs. */
+function setAttribute(core: Core, handle: number, key: string, value: AttributeValue | undefined): void {
+  const { x } = core;
+  switch (typeof value) {
+    case 'string': {
+      const keyBytes = core.text(key, 0);
+      x.set_text(handle, keyBytes, core.text(value, keyBytes));
+      break;
+    }
+    case 'number':
+      x.set_number(handle, core.text(key, 0), value);
+      break;
+    case 'boolean':
+      x.set_bool(handle, core.text(key, 0), +value);
+      break;
+    default:
+      if (Array.isArray(value)) {
+        pushList(core, value);
+        x.set_list(handle, core.text(key, 0));
+      }
+  }
+}
+
+export function pushList(core: Core, list: readonly unknown[]): void {
+  const { x } = core;
+  for (const element of list) {
+    if (typeof element === 'string') x.push_text(core.text(element, 0));
+    else if (typeof element === 'number') x.push_number(element);
+    else if (typeof element === 'boolean') x.push_bool(+element);
+    else x.push_hole();
+  }
+}
+
+/** A span that stands for a context from somewhere else; nothing when the context is not valid. */
+export function fromContext(core: Core, context: SpanContext): CoreSpan | undefined {
+  const { traceId, spanId, traceFlags, isRemote, traceState } = context;
+  core.text(String(traceId) + String(spanId), 0);
+  if (String(traceId).length !== 32 || String(spanId).length !== 16 || !+core.x.read_ids(traceFlags)) return undefined;
+  core.refresh();
+  return new CoreSpan(core, -1, !!isRemote, traceState?.serialize());
+}
+
+/** A span of any implementation as one that the core can take as parent. */
+export function coreSpan(core: Core, span: Span): CoreSpan | undefined {
+  return span instanceof CoreSpan ? span : fromContext(core, span.spanContext());
+}
+
+/** What can be said of anything that was thrown. */
+function describeThrown(thrown: unknown): { type: string; message: string; stack: string } {
+  const error = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { name?: unknown; code?: unknown; message?: unknown; stack?: unknown };
+  return {
+    // As OpenTelemetry JS has it: a code says more than a name.
+    type: String(error.code || error.name || typeof thrown),
+    message: String(error.message ?? thrown),
+    stack: String(error.stack ?? ''),
+  };
+}
+
+function readTraceState(text: string): TraceState {
+  const members = new Map(text.split(',').map((member) => member.split(/=(.*)/s, 2) as [string, string]));
+  const serialize = (map: Map<string, string>) => [...map].map((member) => member.join('=')).join(',');
+  const without = (key: string) => [...members].filter(([known]) => known !== key);
+  return {
+    get: (key) => members.get(key),
+    // A member that was changed goes to the front.
+    set: (key, value) => readTraceState(serialize(new Map([[key, value], ...without(key)]))),
+    unset: (key) => readTraceState(serialize(new Map(without(key)))),
+    serialize: () => serialize(members),
+  };
+}
+
+const hex = (word: number, digits: number) => word.toString(16).padStart(digits, '0');

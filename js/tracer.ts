@@ -1,0 +1,94 @@
+// Tracers: what starts spans.
+
+import type { ActiveSpan, Context } from './context.js';
+import type { Core } from './core.js';
+import type { Attributes, SamplerFunction } from './options.js';
+import { coreSpan, CoreSpan, type Link, millis, setAttributes, type Span, type TimeInput } from './span.js';
+
+/** As in `@opentelemetry/api`. */
+export interface SpanOptions {
+  /** 0 internal, 1 server, 2 client, 3 producer, 4 consumer. @defaultValue 0 */
+  kind?: number;
+  attributes?: Attributes;
+  links?: Link[];
+  /** @defaultValue now */
+  startTime?: TimeInput;
+  /** Starts a new trace, whatever is active. @defaultValue false */
+  root?: boolean;
+}
+
+/** As in `@opentelemetry/api`. */
+export interface Tracer {
+  startSpan(name: string, options?: SpanOptions, context?: Context): Span;
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, fn: F): ReturnType<F>;
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, options: SpanOptions, fn: F): ReturnType<F>;
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, options: SpanOptions, context: Context | undefined, fn: F): ReturnType<F>;
+}
+
+/** Where `@opentelemetry/core` marks a context in which nothing is to be traced. */
+const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
+export class CoreTracer implements Tracer {
+  private scope: number | undefined;
+
+  constructor(
+    private readonly core: Core,
+    private readonly active: ActiveSpan,
+    private readonly sampler: SamplerFunction | undefined,
+    /** Nothing is recorded: no consent, or shut down. */
+    private readonly silent: () => boolean,
+    private readonly name: string,
+    private readonly version: string,
+  ) {}
+
+  startSpan(name: string, options?: SpanOptions, context?: Context): CoreSpan {
+    const { core } = this;
+    let span: CoreSpan | undefined;
+    try {
+      name = String(name);
+      const parent = options?.root ? undefined : this.active.parent(context);
+      const suppressed = !!context?.getValue(SUPPRESS_KEY);
+      const startMs = options?.startTime === undefined ? core.now() : millis(core, options.startTime);
+      span = this.begin(parent, name, options?.attributes, suppressed, (scope) =>
+        core.x.start(core.text(name, 0), options?.kind ?? 0, scope, startMs),
+      );
+      if (span.handle >= 0 && options) {
+        if (options.attributes) setAttributes(core, span.handle, options.attributes);
+        if (options.links) span.addLinks(options.links);
+      }
+    } catch (error) {
+      core.caught(error);
+    }
+    return span ?? new CoreSpan(core, -1, false, undefined);
+  }
+
+  /**
+   * Starts a span by `start`, which writes its texts and calls the core with the index of the scope, below this parent.
+   *
+   * @param suppressed It shall not be recorded, whatever the sampler says.
+   */
+  begin(parent: Span | undefined, name: string, attributes: Attributes | undefined, suppressed: boolean, start: (scope: number) => number): CoreSpan {
+    const { core } = this;
+    const from = parent && coreSpan(core, parent);
+    const sampled = suppressed || this.silent() ? false : this.sampler?.(name, attributes ?? {}, from?.isValid() ? from.spanContext() : undefined);
+    if (this.scope === undefined && core.on) {
+      const nameBytes = core.text(this.name, 0);
+      this.scope = core.x.scope(nameBytes, core.text(this.version, nameBytes));
+    }
+    const handle = core.begin(() => {
+      if (from?.isValid()) from.setParent();
+      if (sampled !== undefined) core.x.set_decision(+!!sampled);
+      return start(this.scope!);
+    });
+    const span = new CoreSpan(core, handle, false, from?.traceState);
+    if (handle >= 0 && span.traceState) core.x.set_trace_state(handle, core.text(span.traceState, 0));
+    return span;
+  }
+
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: [F] | [SpanOptions, F] | [SpanOptions, Context | undefined, F]): ReturnType<F> {
+    const fn = rest.pop() as F;
+    const [options, context] = rest as [SpanOptions?, Context?];
+    const span = this.startSpan(name, options, context);
+    return this.active.with(span, () => fn(span)) as ReturnType<F>;
+  }
+}

@@ -1,0 +1,171 @@
+// Bytes to a request to an answer. What is sent when, and what an answer means, the core decides.
+
+import type { Core } from './core.js';
+import { LOSSES } from './core.js';
+import type { Settings } from './options.js';
+
+/** Effects of `next_effect` in abi.rs. */
+const [SEND, SHOW, REPORT] = [1, 2, 3];
+
+/** In the place of a status: none came, and it took too long. */
+const NO_ANSWER = 0;
+const TIMED_OUT = -1;
+
+/** Why spans are lost, in words; by reason. */
+const WORDS: Record<(typeof LOSSES)[number], string> = {
+  queueFull: 'the queue is full (option "batch.maxQueueSize")',
+  rejected: 'the collector rejected them',
+  refused: 'the collector refused the request',
+  expired: 'the collector could not be reached in time (option "retry")',
+  evicted: 'too many spans are open: they are never ended',
+  consent: 'there is no consent',
+  noEndpoint: 'there is no endpoint to send them to (option "endpoint")',
+  shutdown: 'webspan was shut down',
+};
+
+type Headers = Record<string, string>;
+
+export interface TransportHost {
+  /** The page's fetch as it was before anybody wrapped it. */
+  fetch: typeof fetch;
+  /** Something went wrong that the page's developers should know. */
+  report(message: string): void;
+  /** A finished span, as OTLP/JSON. */
+  show(json: string): void;
+}
+
+export class Transport {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private lastHeaders: Headers = {};
+  private waiting: (() => void)[] = [];
+  private busy = false;
+  /** The page is hidden or going: nothing can be waited for. */
+  leaving = false;
+
+  constructor(
+    private readonly core: Core,
+    private readonly settings: Settings,
+    private readonly host: TransportHost,
+  ) {
+    core.pump = () => this.pump();
+  }
+
+  /** Does what the core wants done, until it only wants to wait. */
+  pump(): void {
+    // The page's code runs in here (console, hooks) and may end spans; the loop below sees to these.
+    if (this.busy) return;
+    this.busy = true;
+    const { core } = this;
+    try {
+      let effect: number;
+      while ((effect = core.x.next_effect(core.now())) > 0) {
+        core.refresh();
+        const [, , a, b, c] = core.words;
+        if (effect === SEND) {
+          this.send(a, !!b, core.body());
+        } else if (effect === SHOW) {
+          this.host.show(new TextDecoder().decode(core.body()));
+        } else if (effect === REPORT) {
+          this.host.report(`${c} span${c === 1 ? '' : 's'} lost: ${WORDS[LOSSES[a]]}${b ? `, HTTP ${b}` : ''}. Further losses of this kind are only counted, see stats().`);
+        }
+      }
+      core.refresh();
+      clearTimeout(this.timer);
+      const delayMs = core.words[2];
+      if (effect === 0 && delayMs >= 0) this.timer = setTimeout(core.pump, delayMs);
+      if (this.waiting.length && +core.x.is_settled()) this.waiting.splice(0).forEach((settled) => settled());
+    } catch (error) {
+      core.caught(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Resolves when all that has ended is answered, or an attempt has failed. */
+  flush(): Promise<void> {
+    return new Promise((settled) => {
+      this.waiting.push(settled);
+      this.core.x.flush();
+      this.pump();
+    });
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  private async send(batch: number, keepalive: boolean, body: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { settings, host } = this;
+    let status = NO_ANSWER;
+    let retryAfter = '';
+    let answer: Uint8Array | string = '';
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const given = this.headers();
+      // Without a pause where there is none to make: the page may be gone after it.
+      const headers = given instanceof Promise ? await given : given;
+      const timeout = new AbortController();
+      timer = setTimeout(() => {
+        status ||= TIMED_OUT;
+        timeout.abort();
+      }, settings.timeoutMillis);
+      const json = settings.protocol === 'http/json';
+      const response = await host.fetch.call(globalThis, settings.tracesUrl!, {
+        method: 'POST',
+        headers: { 'content-type': json ? 'application/json' : 'application/x-protobuf', ...headers },
+        body,
+        keepalive,
+        credentials: settings.credentials,
+        signal: timeout.signal,
+        // The page's own requests come first.
+        priority: 'low',
+      });
+      status = response.status;
+      retryAfter = response.headers.get('retry-after') ?? '';
+      if (!response.ok) response.body?.cancel();
+      else if (/json/.test(response.headers.get('content-type') ?? '')) answer = await response.text();
+      else answer = new Uint8Array(await response.arrayBuffer());
+    } catch {
+      // The status says how far it came; the body of a good answer may be missing.
+    }
+    clearTimeout(timer);
+    this.answered(batch, status, retryAfter, answer);
+  }
+
+  private answered(batch: number, status: number, retryAfter: string, answer: Uint8Array | string): void {
+    const { core, host } = this;
+    try {
+      let rejected = 0;
+      let message = '';
+      if (typeof answer === 'string') {
+        try {
+          const partial = JSON.parse(answer).partialSuccess;
+          rejected = Number(partial?.rejectedSpans ?? 0);
+          message = String(partial?.errorMessage ?? '');
+        } catch {
+          // No JSON: a proxy's page, or nothing at all.
+        }
+        answer = new Uint8Array();
+      }
+      const retryBytes = core.text(retryAfter, 0);
+      const length = core.put(answer, retryBytes);
+      const told = core.x.answer(batch, status, retryBytes, length, rejected, Math.random(), Date.now(), core.now());
+      if (told > 0) message = core.read(told);
+      if (message) host.report(`the collector says: ${message}`);
+      this.pump();
+    } catch (error) {
+      core.caught(error);
+    }
+  }
+
+  /** What the option gives; at the page's end the last that was known, where it would have to be waited for. */
+  private headers(): Headers | Promise<Headers> {
+    const { headers } = this.settings;
+    const given = typeof headers === 'function' ? headers() : headers;
+    if (!(given instanceof Promise)) return (this.lastHeaders = given as Headers);
+    const resolved = given.then((value) => (this.lastHeaders = value as Headers));
+    if (!this.leaving) return resolved;
+    resolved.catch(() => {});
+    return this.lastHeaders;
+  }
+}

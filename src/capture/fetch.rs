@@ -1,0 +1,29 @@
+//! A `fetch()` call: from the call to the end of the response's body.
+
+use super::names;
+use crate::attributes::Value;
+use crate::limits::Limits;
+use crate::span::Span;
+
+/// The instrumentation scope of these spans.
+pub const SCOPE: &str = "webspan/fetch";
+
+/// How much is known of the end of a request whose headers came.
+#[derive(Clone, Copy, PartialEq)]
+pub enum End {
+    /// The end of the body, or of a request that has none.
+    Known,
+    /// Nobody read the body, or the browser does not tell: the span ends with the headers.
+    BodyUnknown,
+    /// The page is going while the request is under way.
+    Unfinished,
+}
+
+pub fn describe_end(span: &mut Span, end: End, limits: &Limits) {
+    let mark = match end {
+        End::Known => return,
+        End::BodyUnknown => names::BODY_END_UNKNOWN,
+        End::Unfinished => names::UNFINISHED,
+    };
+    span.attributes.set(mark.as_bytes(), Value::Bool(true), limits.attribute_count);
+}

@@ -1,0 +1,663 @@
+//! The order of the rooms: inputs in, effects out.
+//!
+//! An input is a method that tells what happened, with the page's time where that matters. It may leave effects behind; whoever drives the
+//! engine then asks for them with [`Engine::next`] until there is nothing left but a time to come back. The engine never calls out.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::attributes::{Attributes, Value, push_value};
+use crate::batch::{Batch, Finished, Queue, Rules, State};
+use crate::capture::exception::{self, Exception};
+use crate::capture::fetch::{self, End};
+use crate::capture::http::{self, Failure, Request};
+use crate::capture::names;
+use crate::context::{RANDOM, SAMPLED, SpanContext};
+use crate::id::Pool;
+use crate::limits::{Limits, cut};
+use crate::open::{NOT_RECORDING, OpenSpans};
+use crate::otlp::trace::{self, Scope, event, link, resource};
+use crate::otlp::json;
+use crate::redact::Redactor;
+use crate::resource::{self as describe, Browser};
+use crate::retry::{self, Answer, Policy, Reason, Verdict};
+use crate::sampler::Sampler;
+use crate::span::{KIND_CLIENT, Span, SpanKind, StatusCode};
+use crate::time::Anchor;
+
+/// The longest delay that a browser's timer keeps; a longer one fires at once.
+/// <https://developer.mozilla.org/docs/Web/API/Window/setTimeout#maximum_delay_value>
+const MAX_TIMER_MS: f64 = 2_147_483_647.0;
+
+/// Bytes of request bodies that may be in flight with `keepalive` when the page is hidden or going. Browsers refuse beyond 65,536 for the
+/// whole page, and the page's own beacons need some too. <https://fetch.spec.whatwg.org/#http-network-or-cache-fetch>
+const KEEPALIVE_SHARE_LEAVING_BYTES: usize = 57_344;
+
+/// The same while the page is in use and sends its own: enough for an ordinary batch, so that leaving the page cannot cut it off.
+const KEEPALIVE_SHARE_VISIBLE_BYTES: usize = 16_384;
+
+/// Why spans were lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// The queue was full.
+    QueueFull,
+    /// The collector took the request and told that it rejected some of its spans.
+    Rejected,
+    /// The collector refused the request for good.
+    Refused,
+    /// The collector could not be reached, or was not ready, for too long.
+    Expired,
+    /// Too many spans were open at once; the eldest gave way before it ended.
+    Evicted,
+    /// The user did not consent.
+    Consent,
+    /// There is no endpoint to send to.
+    NoEndpoint,
+    /// webspan was shut down before it could send them.
+    Shutdown,
+}
+
+/// Where every span that ended is: `ended` is the sum of all others but `resent`. The layout is known to `js/core.ts`, which can read it
+/// even when the core has trapped.
+#[repr(C)]
+#[derive(Default, Clone, Copy, PartialEq, Debug)]
+pub struct Counts {
+    pub ended: u32,
+    pub queued: u32,
+    pub in_flight: u32,
+    pub delivered: u32,
+    /// Spans that were sent a second time, because the page was left before their first request was answered: possible duplicates.
+    pub resent: u32,
+    /// By [`Loss`].
+    pub dropped: [u32; 8],
+}
+
+/// What the engine wants done.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Send [`Engine::body`], and come back with [`Engine::answer`].
+    Send { batch: i32, keepalive: bool },
+    /// A finished span to show, as the OTLP/JSON text in [`Engine::body`].
+    Show,
+    /// Spans were lost. `status` is that of the answer, or zero.
+    Report { loss: Loss, status: u16, spans: u32 },
+    /// Nothing now. Come back with [`Engine::next`] after this time; `None`: only with the next input.
+    Wait { delay_ms: Option<f64> },
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Started {
+    Recording(i32),
+    NotRecording,
+    /// Nothing happened: draw random bytes, hand them to [`Engine::refill`], and start again.
+    NeedsRandom,
+}
+
+pub struct Start<'a> {
+    pub name: &'a [u8],
+    pub kind: SpanKind,
+    pub scope: u8,
+    pub at_ms: f64,
+    pub parent: Option<SpanContext>,
+    /// The word of the page's own sampler.
+    pub decided: Option<bool>,
+}
+
+/// What [`Engine::stage`] is for.
+#[derive(Clone, Copy)]
+pub enum Stage {
+    Event,
+    Link,
+}
+
+/// In the place of a span's handle: the staged attributes of the next event or link.
+pub const STAGED: i32 = -2;
+/// In the place of a span's handle: the resource.
+pub const RESOURCE: i32 = -3;
+
+pub struct Engine {
+    pub anchor: Anchor,
+    pub limits: Limits,
+    pub sampler: Sampler,
+    pub rules: Rules,
+    pub retry: Policy,
+    pub redactor: Option<Redactor>,
+    /// OTLP/JSON instead of protobuf.
+    pub json: bool,
+    /// Show each finished span.
+    pub show: bool,
+    /// There is somewhere to send to.
+    pub endpoint: bool,
+    /// Keep all, send nothing: the user has not consented yet, or the page is only being prerendered.
+    pub held: bool,
+    pub counts: Counts,
+    /// The context of the span that was started last.
+    pub started: SpanContext,
+    /// What the last effect is about.
+    pub body: Vec<u8>,
+    pool: Pool,
+    open: OpenSpans,
+    resource: Attributes,
+    scopes: Vec<Scope>,
+    staged: Attributes,
+    staged_limit: u32,
+    staged_array: Vec<u8>,
+    /// Room to put a message together.
+    room: Vec<u8>,
+    shown: Vec<Box<[u8]>>,
+    reports: Vec<Effect>,
+    reported: [bool; 8],
+    queue: Queue,
+    batches: Vec<Batch>,
+    last_batch: i32,
+    /// Spans in a batch: less than the rule once the collector has found a request too large.
+    max_batch: usize,
+    /// The page is hidden or going.
+    leaving: bool,
+    /// The page is leaving right now: several requests at once, within the share.
+    hurried: bool,
+    /// Somebody waits until all that ended is answered.
+    flushing: bool,
+}
+
+impl Engine {
+    pub fn new(time_origin_ms: f64) -> Engine {
+        let mut resource = Attributes::new(resource::ATTRIBUTES);
+        describe::describe_sdk(&mut resource);
+        Engine {
+            anchor: Anchor::new(time_origin_ms),
+            limits: Limits::DEFAULT,
+            sampler: Sampler::AlwaysOn,
+            rules: Rules::DEFAULT,
+            retry: Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 },
+            redactor: None,
+            json: false,
+            show: false,
+            endpoint: true,
+            held: false,
+            counts: Counts::default(),
+            started: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
+            body: Vec::new(),
+            pool: Pool::empty(),
+            open: OpenSpans::default(),
+            resource,
+            scopes: Vec::new(),
+            staged: Attributes::new(event::ATTRIBUTES),
+            staged_limit: 0,
+            staged_array: Vec::new(),
+            room: Vec::new(),
+            shown: Vec::new(),
+            reports: Vec::new(),
+            reported: [false; 8],
+            queue: Queue::default(),
+            batches: Vec::new(),
+            last_batch: 0,
+            max_batch: usize::MAX,
+            leaving: false,
+            hurried: false,
+            flushing: false,
+        }
+    }
+
+    // ---- who sends
+
+    pub fn describe_service(&mut self, name: &[u8], version: &[u8]) {
+        describe::describe_service(&mut self.resource, name, version);
+    }
+
+    /// The staged array holds the brands.
+    pub fn describe_browser(&mut self, platform: &[u8], mobile: Option<bool>, language: &[u8], user_agent: &[u8]) {
+        let browser = Browser { brands: &self.staged_array, platform, mobile, language, user_agent };
+        describe::describe_browser(&mut self.resource, &browser);
+        self.staged_array.clear();
+    }
+
+    /// The index of an instrumentation scope. Beyond 255 of them the last one serves.
+    pub fn scope(&mut self, name: &[u8], version: &[u8]) -> u8 {
+        let scope = Scope::new(name, version);
+        let known = self.scopes.iter().position(|known| known.message == scope.message);
+        let index = known.unwrap_or_else(|| {
+            if self.scopes.len() <= u8::MAX as usize {
+                self.scopes.push(scope);
+            }
+            self.scopes.len() - 1
+        });
+        index as u8
+    }
+
+    // ---- spans
+
+    pub fn refill(&mut self, random: Box<[u8]>) {
+        self.pool = Pool::new(random);
+    }
+
+    /// After this, [`Engine::started`] is the context of the new span, recorded or not.
+    pub fn start(&mut self, start: &Start) -> Started {
+        if self.pool.is_low() {
+            return Started::NeedsRandom;
+        }
+        let parent = start.parent.as_ref().filter(|parent| parent.is_valid());
+        let trace_id = parent.map_or_else(|| self.pool.trace_id(), |parent| parent.trace_id);
+        let sampled = self.sampler.samples(start.decided, parent, &trace_id);
+        let random = parent.map_or(RANDOM, |parent| parent.flags & RANDOM);
+        let flags = random | if sampled { SAMPLED } else { 0 };
+        self.started = SpanContext { trace_id, span_id: self.pool.span_id(), flags, remote: false };
+        if !sampled {
+            return Started::NotRecording;
+        }
+        let (handle, span, evicted) = self.open.open(self.anchor);
+        span.restart(self.started, parent, start.kind, start.scope, self.anchor, start.at_ms);
+        span.rename(start.name);
+        if evicted {
+            self.counts.ended += 1;
+            self.lose(Loss::Evicted, 1, 0);
+        }
+        Started::Recording(handle)
+    }
+
+    /// The open span of a handle.
+    pub fn span(&mut self, handle: i32) -> Option<&mut Span> {
+        self.open.get(handle)
+    }
+
+    pub fn set_trace_state(&mut self, handle: i32, trace_state: &[u8]) {
+        if let Some(span) = self.open.get(handle) {
+            span.trace_state.clear();
+            span.trace_state.extend_from_slice(trace_state);
+        }
+    }
+
+    /// Attributes that follow with the handle [`STAGED`] are for the next event or link.
+    pub fn stage(&mut self, stage: Stage) {
+        let (field, limit) = match stage {
+            Stage::Event => (event::ATTRIBUTES, self.limits.attribute_per_event_count),
+            Stage::Link => (link::ATTRIBUTES, self.limits.attribute_per_link_count),
+        };
+        self.staged.reset(field);
+        self.staged_limit = limit;
+    }
+
+    pub fn set_attribute(&mut self, handle: i32, key: &[u8], value: Value) {
+        match value {
+            Value::Text(text) => {
+                let redacted = self.redactor.as_ref().and_then(|redactor| redactor.text(text));
+                let text = cut(redacted.as_deref().unwrap_or(text), self.limits.attribute_value_length);
+                self.put_attribute(handle, key, Value::Text(text));
+            }
+            value => self.put_attribute(handle, key, value),
+        }
+    }
+
+    fn put_attribute(&mut self, handle: i32, key: &[u8], value: Value) {
+        match handle {
+            STAGED => self.staged.set(key, value, self.staged_limit),
+            RESOURCE => self.resource.set(key, value, self.limits.attribute_count),
+            _ => {
+                if let Some(span) = self.open.get(handle) {
+                    span.attributes.set(key, value, self.limits.attribute_count);
+                }
+            }
+        }
+    }
+
+    /// An element of the next list.
+    pub fn push_element(&mut self, element: Option<Value>) {
+        match element {
+            Some(Value::Text(text)) => {
+                let redacted = self.redactor.as_ref().and_then(|redactor| redactor.text(text));
+                let text = cut(redacted.as_deref().unwrap_or(text), self.limits.attribute_value_length);
+                push_value(&mut self.staged_array, Some(Value::Text(text)));
+            }
+            element => push_value(&mut self.staged_array, element),
+        }
+    }
+
+    /// An attribute whose value is the list of the elements that were pushed.
+    pub fn set_list(&mut self, handle: i32, key: &[u8]) {
+        let list = core::mem::take(&mut self.staged_array);
+        self.put_attribute(handle, key, Value::Array(&list));
+        self.staged_array = list;
+        self.staged_array.clear();
+    }
+
+    /// With the staged attributes.
+    pub fn add_event(&mut self, handle: i32, name: &[u8], at_ms: f64) {
+        if let Some(span) = self.open.get(handle) {
+            span.add_event(name, at_ms, &self.staged, &self.limits);
+        }
+    }
+
+    /// With the staged attributes.
+    pub fn add_link(&mut self, handle: i32, context: &SpanContext, trace_state: &[u8]) {
+        if let Some(span) = self.open.get(handle) {
+            span.add_link(context, trace_state, &self.staged, &self.limits);
+        }
+    }
+
+    pub fn record_exception(&mut self, handle: i32, exception: &Exception, at_ms: f64) {
+        let redacted = |text| self.redactor.as_ref().and_then(|redactor| redactor.text(text));
+        let limit = self.limits.attribute_value_length;
+        let (message, stacktrace) = (redacted(exception.message), redacted(exception.stacktrace));
+        let exception = Exception {
+            kind: cut(exception.kind, limit),
+            message: cut(message.as_deref().unwrap_or(exception.message), limit),
+            stacktrace: cut(stacktrace.as_deref().unwrap_or(exception.stacktrace), limit),
+        };
+        self.stage(Stage::Event);
+        exception::describe(&mut self.staged, &exception, self.staged_limit);
+        self.add_event(handle, names::EVENT_EXCEPTION.as_bytes(), at_ms);
+    }
+
+    pub fn set_status(&mut self, handle: i32, code: StatusCode, message: &[u8]) {
+        if let Some(span) = self.open.get(handle) {
+            let redacted = self.redactor.as_ref().and_then(|redactor| redactor.text(message));
+            span.set_status(code, redacted.as_deref().unwrap_or(message));
+        }
+    }
+
+    /// True when there is an effect to ask for.
+    pub fn end(&mut self, handle: i32, end_ms: f64, now_ms: f64) -> bool {
+        let Some(span) = self.open.get(handle) else { return false };
+        let bytes = span.finish(end_ms, &mut self.room);
+        let scope = span.scope;
+        self.open.release(handle);
+        self.counts.ended += 1;
+        if self.show {
+            self.shown.push(bytes.clone());
+        }
+        if !self.endpoint {
+            self.lose(Loss::NoEndpoint, 1, 0);
+        } else if self.queue.push(Finished { scope, bytes }, now_ms, &self.rules) {
+            self.counts.queued += 1;
+        } else {
+            self.lose(Loss::QueueFull, 1, 0);
+        }
+        // The first one starts the timer, and a full batch goes at once.
+        self.show || !self.reports.is_empty() || self.queue.len() == 1 || self.queue.len() == self.batch_limit()
+    }
+
+    // ---- fetch
+
+    pub fn start_request(&mut self, start: &Start, method: &[u8], url: &[u8]) -> Started {
+        let started = self.start(&Start { kind: KIND_CLIENT, ..*start });
+        if let Started::Recording(handle) = started
+            && let Some(span) = self.open.get(handle)
+        {
+            let redacted = self.redactor.as_ref().and_then(|redactor| redactor.url(url));
+            let url = cut(redacted.as_deref().unwrap_or(url), self.limits.attribute_value_length);
+            http::describe_request(span, &Request { method, url }, &self.limits);
+        }
+        started
+    }
+
+    pub fn response(&mut self, handle: i32, status: u16) {
+        if let Some(span) = self.open.get(handle) {
+            http::describe_response(span, status, &self.limits);
+        }
+    }
+
+    pub fn request_failed(&mut self, handle: i32, failure: &Failure) {
+        if let Some(span) = self.open.get(handle) {
+            http::describe_failure(span, failure, &self.limits);
+        }
+    }
+
+    pub fn end_request(&mut self, handle: i32, end: End, end_ms: f64, now_ms: f64) -> bool {
+        if let Some(span) = self.open.get(handle) {
+            fetch::describe_end(span, end, &self.limits);
+        }
+        self.end(handle, end_ms, now_ms)
+    }
+
+    // ---- delivery
+
+    /// The page is hidden. All that waits goes now: this may be the last that we hear of it.
+    pub fn hide(&mut self) {
+        self.leaving = true;
+        self.hurried = true;
+        // Who waits for the next attempt cannot count on it.
+        self.recall(|batch| !batch.is_in_flight());
+    }
+
+    /// The page goes, perhaps into the back-forward cache. What is under way without `keepalive` is cut off, and goes again.
+    pub fn leave(&mut self) {
+        self.hide();
+        self.counts.resent += self.recall(|batch| batch.is_in_flight() && batch.keepalive_bytes() == 0);
+    }
+
+    /// The page is visible (again).
+    pub fn show_page(&mut self) {
+        self.leaving = false;
+        self.hurried = false;
+    }
+
+    /// Takes batches back into the queue, eldest first; the number of their spans.
+    fn recall(&mut self, which: impl Fn(&Batch) -> bool) -> u32 {
+        let mut recalled = 0;
+        for index in (0..self.batches.len()).rev() {
+            if which(&self.batches[index]) {
+                let batch = self.batches.remove(index);
+                let count = batch.spans.len() as u32;
+                recalled += count;
+                self.counts.in_flight -= count;
+                self.counts.queued += count;
+                self.queue.put_back(batch.spans);
+            }
+        }
+        recalled
+    }
+
+    /// Send all that has ended. It is settled when everything is answered, or an attempt has failed.
+    pub fn flush(&mut self) {
+        self.flushing = true;
+    }
+
+    pub fn is_settled(&self) -> bool {
+        !self.flushing
+    }
+
+    /// What has not been sent is lost, for this reason; open spans are not recorded any further.
+    pub fn discard(&mut self, loss: Loss) {
+        let waiting = self.queue.len() as u32;
+        self.queue.clear();
+        self.counts.queued = 0;
+        self.lose_quietly(loss, waiting);
+        for batch in core::mem::take(&mut self.batches) {
+            self.counts.in_flight -= batch.spans.len() as u32;
+            self.lose_quietly(loss, batch.spans.len() as u32);
+        }
+        self.open = OpenSpans::default();
+        self.flushing = false;
+    }
+
+    /// What came of a request. `random` is from 0 to 1, `rejected` the spans that a partial success tells of.
+    pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
+        // A batch that was taken back is not waited for any more.
+        let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.is_in_flight()) else { return };
+        let batch = &mut self.batches[index];
+        let count = batch.spans.len() as u32;
+        let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
+        match retry::decide(*answer, &self.retry, batch.attempts, now_ms - batch.first_sent_ms, random) {
+            Verdict::Delivered => {
+                self.settle(index);
+                let rejected = rejected.min(count);
+                self.counts.delivered += count - rejected;
+                if rejected > 0 {
+                    self.lose(Loss::Rejected, rejected, status);
+                }
+            }
+            Verdict::Retry { after_ms } => {
+                batch.state = State::Waiting { until_ms: now_ms + after_ms };
+                self.flushing = false;
+            }
+            // Too large for this collector, and two halves may not be.
+            Verdict::Drop(_) if status == 413 && count > 1 => {
+                let batch = self.settle(index);
+                self.max_batch = batch.len() / 2;
+                self.counts.queued += count;
+                self.queue.put_back(batch);
+            }
+            Verdict::Drop(reason) => {
+                self.settle(index);
+                let loss = if reason == Reason::Refused { Loss::Refused } else { Loss::Expired };
+                self.lose(loss, count, status);
+            }
+        }
+    }
+
+    fn settle(&mut self, index: usize) -> Vec<Finished> {
+        let batch = self.batches.remove(index);
+        self.counts.in_flight -= batch.spans.len() as u32;
+        batch.spans
+    }
+
+    fn lose(&mut self, loss: Loss, spans: u32, status: u16) {
+        self.lose_quietly(loss, spans);
+        // Each kind of loss is told once; all are counted.
+        if !core::mem::replace(&mut self.reported[loss as usize], true) {
+            self.reports.push(Effect::Report { loss, status, spans });
+        }
+    }
+
+    fn lose_quietly(&mut self, loss: Loss, spans: u32) {
+        self.counts.dropped[loss as usize] += spans;
+    }
+
+    /// The next effect. Ask until it is [`Effect::Wait`].
+    pub fn next(&mut self, now_ms: f64) -> Effect {
+        if let Some(report) = self.reports.pop() {
+            return report;
+        }
+        if !self.shown.is_empty() {
+            let span = self.shown.remove(0);
+            self.body.clear();
+            json::span(&span, &mut self.body);
+            return Effect::Show;
+        }
+        if self.held {
+            self.flushing = false;
+            return Effect::Wait { delay_ms: None };
+        }
+        let in_flight = self.batches.iter().any(Batch::is_in_flight);
+        if !in_flight && let Some(effect) = self.send_again(now_ms) {
+            return effect;
+        }
+        if self.hurried || self.batches.is_empty() {
+            let due = self.queue.due_ms(&self.rules, self.batch_limit());
+            if due.is_some_and(|due_ms| self.hurried || self.flushing || due_ms <= now_ms)
+                && let Some(effect) = self.send_next(now_ms)
+            {
+                return effect;
+            }
+        }
+        // All that could go has gone.
+        self.hurried = false;
+        if self.queue.is_empty() && self.batches.is_empty() {
+            self.flushing = false;
+        }
+        Effect::Wait { delay_ms: self.delay_ms(now_ms) }
+    }
+
+    /// The batch whose time has come again.
+    fn send_again(&mut self, now_ms: f64) -> Option<Effect> {
+        let now_or_never = self.flushing;
+        let index = self.batches.iter().position(|batch| match batch.state {
+            State::Waiting { until_ms } => now_or_never || until_ms <= now_ms,
+            State::InFlight { .. } => false,
+        })?;
+        let batch = self.batches.remove(index);
+        Some(self.send(batch))
+    }
+
+    /// The next batch of those that wait. While the page leaves it has to fit into our share; otherwise a larger one may go without
+    /// `keepalive`, and alone.
+    fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
+        let mut max_bytes = usize::MAX;
+        if self.leaving {
+            let envelope = trace::envelope_size(&self.resource_message(), &self.scopes);
+            // The text of OTLP/JSON is more than twice, and less than four times, as long as the bytes that are counted here.
+            let room = if self.json { self.keepalive_room() / 4 } else { self.keepalive_room() };
+            max_bytes = room.saturating_sub(envelope);
+        }
+        let mut spans = self.queue.take(self.batch_limit(), max_bytes, now_ms);
+        if spans.is_empty() && !self.hurried && !self.batches.iter().any(Batch::is_in_flight) {
+            spans = self.queue.take(1, usize::MAX, now_ms);
+        }
+        if spans.is_empty() {
+            return None;
+        }
+        self.counts.queued -= spans.len() as u32;
+        self.counts.in_flight += spans.len() as u32;
+        self.last_batch = self.last_batch.wrapping_add(1) & i32::MAX;
+        let state = State::Waiting { until_ms: now_ms };
+        Some(self.send(Batch { id: self.last_batch, spans, attempts: 0, first_sent_ms: now_ms, state }))
+    }
+
+    fn send(&mut self, mut batch: Batch) -> Effect {
+        self.encode(&batch.spans);
+        let keepalive = self.body.len() <= self.keepalive_room();
+        batch.attempts += 1;
+        batch.state = State::InFlight { keepalive_bytes: if keepalive { self.body.len() } else { 0 } };
+        let id = batch.id;
+        self.batches.push(batch);
+        Effect::Send { batch: id, keepalive }
+    }
+
+    /// The request for these spans, into the body: a group for each scope.
+    fn encode(&mut self, spans: &[Finished]) {
+        let resource = self.resource_message();
+        let groups: Vec<_> = self
+            .scopes
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| spans.iter().any(|span| span.scope as usize == *index))
+            .map(|(index, scope)| {
+                let own = spans.iter().filter(move |span| span.scope as usize == index);
+                (scope, own.map(|span| &*span.bytes))
+            })
+            .collect();
+        let out = if self.json { &mut self.room } else { &mut self.body };
+        out.clear();
+        trace::export_request(out, &resource, &groups);
+        if self.json {
+            self.body.clear();
+            json::request(&self.room, &mut self.body);
+        }
+    }
+
+    fn resource_message(&self) -> Vec<u8> {
+        trace::resource_message(&self.resource)
+    }
+
+    fn keepalive_room(&self) -> usize {
+        let share = if self.leaving { KEEPALIVE_SHARE_LEAVING_BYTES } else { KEEPALIVE_SHARE_VISIBLE_BYTES };
+        share.saturating_sub(self.batches.iter().map(Batch::keepalive_bytes).sum())
+    }
+
+    fn batch_limit(&self) -> usize {
+        self.rules.max_export_batch_size.min(self.max_batch).max(1)
+    }
+
+    fn delay_ms(&self, now_ms: f64) -> Option<f64> {
+        // An answer always comes: each request has a time limit.
+        if self.batches.iter().any(Batch::is_in_flight) {
+            return None;
+        }
+        let next_attempt = self.batches.iter().find_map(|batch| match batch.state {
+            State::Waiting { until_ms } => Some(until_ms),
+            State::InFlight { .. } => None,
+        });
+        let at_ms = next_attempt.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))?;
+        Some((at_ms - now_ms).clamp(0.0, MAX_TIMER_MS))
+    }
+}
+
+impl Started {
+    pub fn handle(&self) -> Option<i32> {
+        match self {
+            Started::Recording(handle) => Some(*handle),
+            Started::NotRecording => Some(NOT_RECORDING),
+            Started::NeedsRandom => None,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The trace messages of OTLP: a table of fields for each, and what writes the envelope around finished spans.
+//! <https://github.com/open-telemetry/opentelemetry-proto/blob/v1.8.0/opentelemetry/proto/trace/v1/trace.proto>
+
+use alloc::vec::Vec;
+
+use super::wire::Field;
+use crate::attributes::Attributes;
+
+/// `ExportTraceServiceRequest`
+pub mod request {
+    use super::Field;
+    pub const RESOURCE_SPANS: Field = Field::len(1);
+}
+
+/// `ExportTraceServiceResponse` and its `ExportTracePartialSuccess`
+pub mod response {
+    use super::Field;
+    pub const PARTIAL_SUCCESS: Field = Field::len(1);
+    pub const REJECTED_SPANS: Field = Field::varint(1);
+    pub const ERROR_MESSAGE: Field = Field::len(2);
+}
+
+pub mod resource_spans {
+    use super::Field;
+    pub const RESOURCE: Field = Field::len(1);
+    pub const SCOPE_SPANS: Field = Field::len(2);
+    pub const SCHEMA_URL: Field = Field::len(3);
+}
+
+pub mod resource {
+    use super::Field;
+    pub const ATTRIBUTES: Field = Field::len(1);
+    pub const DROPPED_ATTRIBUTES_COUNT: Field = Field::varint(2);
+}
+
+pub mod scope_spans {
+    use super::Field;
+    pub const SCOPE: Field = Field::len(1);
+    pub const SPANS: Field = Field::len(2);
+    pub const SCHEMA_URL: Field = Field::len(3);
+}
+
+/// `InstrumentationScope`
+pub mod scope {
+    use super::Field;
+    pub const NAME: Field = Field::len(1);
+    pub const VERSION: Field = Field::len(2);
+}
+
+pub mod span {
+    use super::Field;
+    pub const TRACE_ID: Field = Field::len(1);
+    pub const SPAN_ID: Field = Field::len(2);
+    pub const TRACE_STATE: Field = Field::len(3);
+    pub const PARENT_SPAN_ID: Field = Field::len(4);
+    pub const NAME: Field = Field::len(5);
+    pub const KIND: Field = Field::varint(6);
+    pub const START_TIME_UNIX_NANO: Field = Field::fixed64(7);
+    pub const END_TIME_UNIX_NANO: Field = Field::fixed64(8);
+    pub const ATTRIBUTES: Field = Field::len(9);
+    pub const DROPPED_ATTRIBUTES_COUNT: Field = Field::varint(10);
+    pub const EVENTS: Field = Field::len(11);
+    pub const DROPPED_EVENTS_COUNT: Field = Field::varint(12);
+    pub const LINKS: Field = Field::len(13);
+    pub const DROPPED_LINKS_COUNT: Field = Field::varint(14);
+    pub const STATUS: Field = Field::len(15);
+    pub const FLAGS: Field = Field::fixed32(16);
+}
+
+pub mod event {
+    use super::Field;
+    pub const TIME_UNIX_NANO: Field = Field::fixed64(1);
+    pub const NAME: Field = Field::len(2);
+    pub const ATTRIBUTES: Field = Field::len(3);
+    pub const DROPPED_ATTRIBUTES_COUNT: Field = Field::varint(4);
+}
+
+pub mod link {
+    use super::Field;
+    pub const TRACE_ID: Field = Field::len(1);
+    pub const SPAN_ID: Field = Field::len(2);
+    pub const TRACE_STATE: Field = Field::len(3);
+    pub const ATTRIBUTES: Field = Field::len(4);
+    pub const DROPPED_ATTRIBUTES_COUNT: Field = Field::varint(5);
+    pub const FLAGS: Field = Field::fixed32(6);
+}
+
+pub mod status {
+    use super::Field;
+    pub const MESSAGE: Field = Field::len(2);
+    pub const CODE: Field = Field::varint(3);
+}
+
+pub mod key_value {
+    use super::Field;
+    pub const KEY: Field = Field::len(1);
+    pub const VALUE: Field = Field::len(2);
+}
+
+pub mod any_value {
+    use super::Field;
+    pub const STRING: Field = Field::len(1);
+    pub const BOOL: Field = Field::varint(2);
+    pub const INT: Field = Field::varint(3);
+    pub const DOUBLE: Field = Field::fixed64(4);
+    pub const ARRAY: Field = Field::len(5);
+}
+
+pub mod array_value {
+    use super::Field;
+    pub const VALUES: Field = Field::len(1);
+}
+
+/// The version of the semantic conventions that the names in `capture/names.rs` follow.
+pub const SCHEMA_URL: &[u8] = b"https://opentelemetry.io/schemas/1.45.0";
+
+/// Who made the spans: an instrumentation scope, as the bytes of its message.
+pub struct Scope {
+    pub message: Vec<u8>,
+}
+
+impl Scope {
+    pub fn new(name: &[u8], version: &[u8]) -> Scope {
+        let mut message = Vec::new();
+        scope::NAME.put_bytes(&mut message, name);
+        if !version.is_empty() {
+            scope::VERSION.put_bytes(&mut message, version);
+        }
+        Scope { message }
+    }
+}
+
+/// The resource of every request, as the bytes of its message.
+pub fn resource_message(attributes: &Attributes) -> Vec<u8> {
+    let mut message = Vec::new();
+    message.extend_from_slice(attributes.bytes());
+    if attributes.dropped > 0 {
+        resource::DROPPED_ATTRIBUTES_COUNT.put_varint(&mut message, attributes.dropped as u64);
+    }
+    message
+}
+
+/// One `ExportTraceServiceRequest`: `groups` are the scopes and, for each, its finished spans.
+///
+/// Sizes are added up first, so that every byte is written once and nothing is moved.
+pub fn export_request<'a, I>(out: &mut Vec<u8>, resource: &[u8], groups: &[(&Scope, I)])
+where
+    I: Iterator<Item = &'a [u8]> + Clone,
+{
+    let group_size = |scope: &Scope, spans: I| {
+        scope_spans::SCOPE.len_size(scope.message.len())
+            + spans.map(|span| scope_spans::SPANS.len_size(span.len())).sum::<usize>()
+            + scope_spans::SCHEMA_URL.len_size(SCHEMA_URL.len())
+    };
+    let size = resource_spans::RESOURCE.len_size(resource.len())
+        + groups
+            .iter()
+            .map(|(scope, spans)| resource_spans::SCOPE_SPANS.len_size(group_size(scope, spans.clone())))
+            .sum::<usize>()
+        + resource_spans::SCHEMA_URL.len_size(SCHEMA_URL.len());
+    request::RESOURCE_SPANS.put_len(out, size);
+    resource_spans::RESOURCE.put_bytes(out, resource);
+    for (scope, spans) in groups {
+        resource_spans::SCOPE_SPANS.put_len(out, group_size(scope, spans.clone()));
+        scope_spans::SCOPE.put_bytes(out, &scope.message);
+        for span in spans.clone() {
+            scope_spans::SPANS.put_bytes(out, span);
+        }
+        scope_spans::SCHEMA_URL.put_bytes(out, SCHEMA_URL);
+    }
+    resource_spans::SCHEMA_URL.put_bytes(out, SCHEMA_URL);
+}
+
+/// Upper bound of what [`export_request`] adds to the spans of `scopes` scopes.
+pub fn envelope_size(resource: &[u8], scopes: &[Scope]) -> usize {
+    const TAG_AND_LENGTH: usize = 6;
+    let schema = TAG_AND_LENGTH + SCHEMA_URL.len();
+    2 * TAG_AND_LENGTH
+        + resource.len()
+        + schema
+        + scopes.iter().map(|scope| 2 * TAG_AND_LENGTH + scope.message.len() + schema).sum::<usize>()
+}

@@ -1,0 +1,101 @@
+//! Protobuf primitives. A [`Field`] is a number and a wire type, written once, in the table of its message.
+//! <https://protobuf.dev/programming-guides/encoding/>
+
+use alloc::vec::Vec;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum WireType {
+    Varint = 0,
+    Fixed64 = 1,
+    Len = 2,
+    Fixed32 = 5,
+}
+
+/// One field of a message.
+#[derive(Clone, Copy)]
+pub struct Field {
+    pub number: u32,
+    pub wire: WireType,
+}
+
+impl Field {
+    pub const fn varint(number: u32) -> Field {
+        Field { number, wire: WireType::Varint }
+    }
+    pub const fn fixed64(number: u32) -> Field {
+        Field { number, wire: WireType::Fixed64 }
+    }
+    /// Text, bytes and nested messages.
+    pub const fn len(number: u32) -> Field {
+        Field { number, wire: WireType::Len }
+    }
+    pub const fn fixed32(number: u32) -> Field {
+        Field { number, wire: WireType::Fixed32 }
+    }
+    pub const fn tag(self) -> u32 {
+        self.number << 3 | self.wire as u32
+    }
+
+    #[inline(never)]
+    pub fn put_varint(self, out: &mut Vec<u8>, value: u64) {
+        varint(out, self.tag() as u64);
+        varint(out, value);
+    }
+    #[inline(never)]
+    pub fn put_fixed64(self, out: &mut Vec<u8>, value: u64) {
+        varint(out, self.tag() as u64);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    #[inline(never)]
+    pub fn put_fixed32(self, out: &mut Vec<u8>, value: u32) {
+        varint(out, self.tag() as u64);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    #[inline(never)]
+    pub fn put_bytes(self, out: &mut Vec<u8>, value: &[u8]) {
+        self.put_len(out, value.len());
+        out.extend_from_slice(value);
+    }
+    /// Tag and length; the caller appends that many bytes.
+    #[inline(never)]
+    pub fn put_len(self, out: &mut Vec<u8>, bytes: usize) {
+        varint(out, self.tag() as u64);
+        varint(out, bytes as u64);
+    }
+    /// Bytes that a `Len` field takes when its content has `content` of them.
+    pub const fn len_size(self, content: usize) -> usize {
+        varint_size(self.tag() as u64) + varint_size(content as u64) + content
+    }
+}
+
+#[inline(never)]
+pub fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Bytes that [`varint`] writes.
+pub const fn varint_size(value: u64) -> usize {
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_varint_is_what_prost_writes_and_as_long_as_announced(value: u64) {
+            let mut ours = Vec::new();
+            varint(&mut ours, value);
+            let mut theirs = Vec::new();
+            prost::encoding::encode_varint(value, &mut theirs);
+            prop_assert_eq!(&ours, &theirs);
+            prop_assert_eq!(varint_size(value), ours.len());
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Who sends: the service, this SDK, the browser. <https://opentelemetry.io/docs/specs/semconv/resource/>
+
+use crate::attributes::{Attributes, Value};
+use crate::capture::names;
+use crate::limits::Limits;
+
+/// What the browser tells of itself. Text that it does not tell is empty.
+pub struct Browser<'a> {
+    /// Content of an `ArrayValue`: "brand version" for each, from `navigator.userAgentData`.
+    pub brands: &'a [u8],
+    pub platform: &'a [u8],
+    /// `None` where there is no `navigator.userAgentData`.
+    pub mobile: Option<bool>,
+    pub language: &'a [u8],
+    pub user_agent: &'a [u8],
+}
+
+pub fn describe_sdk(resource: &mut Attributes) {
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    set(resource, names::TELEMETRY_SDK_NAME, Value::Text(b"webspan"));
+    set(resource, names::TELEMETRY_SDK_LANGUAGE, Value::Text(b"webjs"));
+    set(resource, names::TELEMETRY_SDK_VERSION, Value::Text(version));
+}
+
+pub fn describe_service(resource: &mut Attributes, name: &[u8], version: &[u8]) {
+    set(resource, names::SERVICE_NAME, Value::Text(name));
+    set_told(resource, names::SERVICE_VERSION, version);
+}
+
+pub fn describe_browser(resource: &mut Attributes, browser: &Browser) {
+    if let Some(mobile) = browser.mobile {
+        set(resource, names::BROWSER_BRANDS, Value::Array(browser.brands));
+        set_told(resource, names::BROWSER_PLATFORM, browser.platform);
+        set(resource, names::BROWSER_MOBILE, Value::Bool(mobile));
+        set_told(resource, names::BROWSER_LANGUAGE, browser.language);
+    }
+    set_told(resource, names::USER_AGENT_ORIGINAL, browser.user_agent);
+}
+
+fn set_told(resource: &mut Attributes, name: &str, text: &[u8]) {
+    if !text.is_empty() {
+        set(resource, name, Value::Text(text));
+    }
+}
+
+fn set(resource: &mut Attributes, name: &str, value: Value) {
+    resource.set(name.as_bytes(), value, Limits::DEFAULT.attribute_count);
+}

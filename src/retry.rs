@@ -1,0 +1,340 @@
+//! What becomes of a batch after an attempt to deliver it. Nothing waits here: the answer goes in,
+//! the verdict comes out.
+//!
+//! Follows OTLP/HTTP: <https://opentelemetry.io/docs/specs/otlp/#failures>
+
+/// The longest wait that a `Retry-After` may ask for, in milliseconds, whatever the policy allows
+/// beyond it. A date is compared with the visitor's clock, which may be hours off, and a
+/// misconfigured proxy may name any number: neither must silence a page for as long as it lives.
+const LONGEST_RETRY_AFTER_MS: f64 = 300_000.0;
+
+/// How an attempt to deliver a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer {
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// What [`retry_after`] made of the header of that name. Across origins the header is only
+        /// readable if the server exposes it.
+        retry_after_ms: Option<f64>,
+    },
+    /// No answer: offline, refused by CORS, blocked; the browser does not say which.
+    NetworkError,
+    /// No answer within the time allowed for one attempt.
+    Timeout,
+}
+
+/// The option `retry`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    pub enabled: bool,
+    /// The wait after the first attempt, doubled after each further one.
+    pub initial_ms: f64,
+    /// The longest such wait.
+    pub max_ms: f64,
+    /// How long a batch is tried, counted from its first attempt.
+    pub max_elapsed_ms: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    Delivered,
+    Retry { after_ms: f64 },
+    Drop(Reason),
+}
+
+/// Why a batch is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The collector answered with a status that stays the same however often we ask.
+    Refused,
+    /// It could have been tried again, but the policy is off.
+    RetryDisabled,
+    /// It was tried for as long as the policy allows.
+    TimeUsedUp,
+}
+
+/// Decides after an attempt. `attempt` counts from 1, `elapsed_ms` from the start of the first
+/// attempt, `random` lies in 0..1.
+///
+/// A wait that would end after `max_elapsed_ms` is cut to it, so that a batch gets a last chance at
+/// the end of its time instead of being dropped while some is left.
+pub fn decide(answer: Answer, policy: &Policy, attempt: u32, elapsed_ms: f64, random: f64) -> Verdict {
+    let retry_after_ms = match answer {
+        Answer::Status { code: 200..=299, .. } => return Verdict::Delivered,
+        Answer::Status { code: 429 | 502 | 503 | 504, retry_after_ms } => retry_after_ms.unwrap_or(0.0),
+        Answer::Status { .. } => return Verdict::Drop(Reason::Refused),
+        Answer::NetworkError | Answer::Timeout => 0.0,
+    };
+    let left_ms = policy.max_elapsed_ms - elapsed_ms;
+    if !policy.enabled {
+        return Verdict::Drop(Reason::RetryDisabled);
+    }
+    if left_ms <= 0.0 {
+        return Verdict::Drop(Reason::TimeUsedUp);
+    }
+    // 2^20 times any sensible start is beyond any sensible maximum.
+    let doublings = attempt.saturating_sub(1).min(20);
+    let step_ms = (policy.initial_ms * f64::from(1u32 << doublings)).min(policy.max_ms);
+    // Every page of a site sees an outage at the same moment: half of the wait is left to chance,
+    // so that they do not all come back at the same moment too.
+    let wait_ms = step_ms * (0.5 + 0.5 * random);
+    Verdict::Retry { after_ms: wait_ms.max(retry_after_ms.min(LONGEST_RETRY_AFTER_MS)).min(left_ms) }
+}
+
+/// Milliseconds that a `Retry-After` header asks to wait, never negative; None when it cannot be
+/// read. Takes seconds and all three forms of an HTTP date.
+/// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+///
+/// The browser could read a date for us, but would take any text that looks like one, each engine
+/// another. A date crate costs at least ten times the bytes of this.
+pub fn retry_after(value: &[u8], now_unix_ms: f64) -> Option<f64> {
+    let value = value.trim_ascii();
+    if value.iter().all(u8::is_ascii_digit) && !value.is_empty() {
+        let seconds = value.iter().fold(0.0, |sum, digit| sum * 10.0 + f64::from(digit - b'0'));
+        return Some(seconds * 1000.0);
+    }
+    Some((http_date(value)? - now_unix_ms).max(0.0))
+}
+
+/// Unix milliseconds of `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or
+/// `Sun Nov  6 08:49:37 1994`. <https://www.rfc-editor.org/rfc/rfc9110#http.date>
+///
+/// The three differ in what stands between the numbers and in the place of the year; the name of
+/// the day tells nothing.
+fn http_date(text: &[u8]) -> Option<f64> {
+    let month = b"JanFebMarAprMayJunJulAugSepOctNovDec"
+        .chunks_exact(3)
+        .position(|name| text.windows(3).any(|letters| letters == name))? as u32;
+    let mut numbers = [0; 5];
+    let mut count = 0;
+    let mut year_is_last = false;
+    let mut in_number = false;
+    for &char in text {
+        if char.is_ascii_digit() {
+            count += usize::from(!in_number);
+            let number = numbers.get_mut(count - 1)?;
+            *number = *number * 10 + u32::from(char - b'0');
+            if *number > 9999 {
+                return None;
+            }
+        } else if char == b':' && count == 2 {
+            // `6 08:` and not `06 Nov 1994 08:`
+            year_is_last = true;
+        }
+        in_number = char.is_ascii_digit();
+    }
+    let [day, hour, minute, second, mut year] = numbers;
+    let [day, hour, minute, second] = if year_is_last {
+        [day, hour, minute, second]
+    } else {
+        // The year is the second of the numbers.
+        let later = [day, minute, second, year];
+        year = hour;
+        later
+    };
+    if year < 100 {
+        // RFC 850 writes two digits. Read as cookies do: 70 to 99 are in the last century.
+        year += if year < 70 { 2000 } else { 1900 };
+    }
+    if count < 5 || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 || year < 1970 {
+        return None;
+    }
+    // Years that begin in March have the odd day at their end, and months of 30.6 days on average.
+    let year = year - u32::from(month < 2);
+    let month = (month + 10) % 12;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
+    // Days before 1970-01-01 in this count.
+    let days = days.checked_sub(719_469)?;
+    Some((f64::from(days) * 86_400.0 + f64::from(hour * 3600 + minute * 60 + second)) * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::format;
+    use std::vec::Vec;
+
+    const POLICY: Policy = Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 };
+
+    fn status(code: u16) -> Answer {
+        Answer::Status { code, retry_after_ms: None }
+    }
+
+    fn asked_to_wait(code: u16, ms: f64) -> Answer {
+        Answer::Status { code, retry_after_ms: Some(ms) }
+    }
+
+    #[test]
+    fn a_status_says_whether_to_try_again() {
+        for code in 100..600 {
+            let verdict = decide(status(code), &POLICY, 1, 0.0, 0.5);
+            match code {
+                200..=299 => assert_eq!(verdict, Verdict::Delivered, "{code}"),
+                429 | 502 | 503 | 504 => assert_eq!(verdict, Verdict::Retry { after_ms: 750.0 }, "{code}"),
+                _ => assert_eq!(verdict, Verdict::Drop(Reason::Refused), "{code}"),
+            }
+        }
+        assert_eq!(decide(Answer::NetworkError, &POLICY, 1, 0.0, 0.5), Verdict::Retry { after_ms: 750.0 });
+        assert_eq!(decide(Answer::Timeout, &POLICY, 1, 0.0, 0.5), Verdict::Retry { after_ms: 750.0 });
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_its_maximum_and_half_of_it_is_chance() {
+        let waits =
+            [(1, 1000.0), (2, 2000.0), (3, 4000.0), (5, 16_000.0), (6, 30_000.0), (7, 30_000.0), (u32::MAX, 30_000.0)];
+        for (attempt, longest) in waits {
+            for random in [0.0, 0.25, 0.999] {
+                let after_ms = longest * (0.5 + random / 2.0);
+                assert_eq!(
+                    decide(Answer::NetworkError, &POLICY, attempt, 0.0, random),
+                    Verdict::Retry { after_ms },
+                    "attempt {attempt}, random {random}",
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn retry_after_is_waited_for_when_it_is_longer() {
+        let cases = [
+            ("longer than our own wait", 20_000.0, 20_000.0),
+            ("longer than the longest of our own waits", 120_000.0, 120_000.0),
+            ("shorter than our own wait", 10.0, 500.0),
+            ("now", 0.0, 500.0),
+            ("longer than the time left", 3_600_000.0, 300_000.0),
+        ];
+        for (name, asked_ms, after_ms) in cases {
+            for code in [429, 502, 503, 504] {
+                let verdict = decide(asked_to_wait(code, asked_ms), &POLICY, 1, 0.0, 0.0);
+                assert_eq!(verdict, Verdict::Retry { after_ms }, "{name}");
+            }
+        }
+        assert_eq!(decide(asked_to_wait(500, 1000.0), &POLICY, 1, 0.0, 0.0), Verdict::Drop(Reason::Refused));
+        assert_eq!(decide(asked_to_wait(200, 1000.0), &POLICY, 1, 0.0, 0.0), Verdict::Delivered);
+    }
+
+    #[test]
+    fn retry_after_is_bounded_even_when_trying_is_not() {
+        let for_ever = Policy { max_elapsed_ms: f64::INFINITY, ..POLICY };
+        let verdict = decide(asked_to_wait(503, f64::INFINITY), &for_ever, 9, 1e12, 0.0);
+        assert_eq!(verdict, Verdict::Retry { after_ms: LONGEST_RETRY_AFTER_MS });
+    }
+
+    #[test]
+    fn the_last_try_is_at_the_end_of_the_time_allowed() {
+        let after = |elapsed_ms| decide(Answer::Timeout, &POLICY, 9, elapsed_ms, 0.0);
+        assert_eq!(after(280_000.0), Verdict::Retry { after_ms: 15_000.0 });
+        assert_eq!(after(290_000.0), Verdict::Retry { after_ms: 10_000.0 });
+        assert_eq!(after(300_000.0), Verdict::Drop(Reason::TimeUsedUp));
+        assert_eq!(after(310_000.0), Verdict::Drop(Reason::TimeUsedUp));
+        assert_eq!(decide(status(200), &POLICY, 9, 310_000.0, 0.0), Verdict::Delivered);
+    }
+
+    #[test]
+    fn switched_off_drops_what_could_have_been_tried_again() {
+        let off = Policy { enabled: false, ..POLICY };
+        assert_eq!(decide(status(503), &off, 1, 0.0, 0.0), Verdict::Drop(Reason::RetryDisabled));
+        assert_eq!(decide(Answer::NetworkError, &off, 1, 0.0, 0.0), Verdict::Drop(Reason::RetryDisabled));
+        assert_eq!(decide(status(400), &off, 1, 0.0, 0.0), Verdict::Drop(Reason::Refused));
+        assert_eq!(decide(status(204), &off, 1, 0.0, 0.0), Verdict::Delivered);
+    }
+
+    #[test]
+    fn retry_after_reads_seconds_and_every_form_of_date() {
+        // 1994-11-06T08:49:37Z
+        let now_unix_ms = 784_111_777_000.0;
+        #[rustfmt::skip]
+        let cases: &[(&str, Option<f64>)] = &[
+            ("0",                                Some(0.0)),
+            ("120",                              Some(120_000.0)),
+            (" 7 ",                              Some(7_000.0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT",    Some(0.0)),
+            ("Sun, 06 Nov 1994 08:49:40 GMT",    Some(3_000.0)),
+            ("Mon, 07 Nov 1994 08:49:37 GMT",    Some(86_400_000.0)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT",    Some(0.0)),
+            ("Wed, 01 Jan 1975 00:00:00 GMT",    Some(0.0)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT",   Some(60_000.0)),
+            ("Sun Nov  6 08:49:47 1994",         Some(10_000.0)),
+            ("Wed Nov 16 08:49:37 1994",         Some(864_000_000.0)),
+            ("Sat, 31 Dec 1994 23:59:60 GMT",    Some(4_806_623_000.0)),
+            ("",                                 None),
+            (" ",                                None),
+            ("-1",                               None),
+            ("1.5",                              None),
+            ("10s",                              None),
+            ("soon",                             None),
+            ("Sun, 06 Foo 1994 08:49:37 GMT",    None),
+            ("Sun, 00 Nov 1994 08:49:37 GMT",    None),
+            ("Sun, 32 Nov 1994 08:49:37 GMT",    None),
+            ("Sun, 06 Nov 1994 24:49:37 GMT",    None),
+            ("Sun, 06 Nov 1994 08:60:37 GMT",    None),
+            ("Sun, 06 Nov 1994 08:49:61 GMT",    None),
+            ("Sun, 06 Nov 1994 08:49 GMT",       None),
+            ("Sun, 06 Nov 1994 08:49:37 +0100",  None),
+            ("Sun, 06 Nov 1869 08:49:37 GMT",    None),
+            ("Sun, 06 Nov 99999 08:49:37 GMT",   None),
+            ("Nov",                              None),
+        ];
+        for (value, wait_ms) in cases {
+            assert_eq!(retry_after(value.as_bytes(), now_unix_ms), *wait_ms, "{value:?}");
+        }
+        assert_eq!(retry_after("9".repeat(400).as_bytes(), now_unix_ms), Some(f64::INFINITY));
+    }
+
+    #[test]
+    fn two_digits_of_a_year_mean_the_nearest_sensible_century() {
+        let year_2000 = 946_684_800_000.0;
+        assert_eq!(http_date(b"Saturday, 01-Jan-00 00:00:00 GMT"), Some(year_2000));
+        assert_eq!(http_date(b"Friday, 31-Dec-99 23:59:59 GMT"), Some(year_2000 - 1000.0));
+        assert_eq!(http_date(b"Thursday, 01-Jan-70 00:00:00 GMT"), Some(0.0));
+        assert_eq!(http_date(b"Tuesday, 31-Dec-69 00:00:00 GMT"), Some(3_155_673_600_000.0));
+    }
+
+    /// Counts the days one by one, as a calendar hanging on the wall would.
+    #[test]
+    fn every_day_of_five_centuries_follows_the_one_before() {
+        let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let mut unix_ms = 0.0;
+        for year in 1970..2470 {
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            for (month, days) in names.iter().zip(lengths) {
+                for day in 1..=days {
+                    let date = format!("Any, {day:02} {month} {year} 00:00:00 GMT");
+                    assert_eq!(http_date(date.as_bytes()), Some(unix_ms), "{date}");
+                    unix_ms += 86_400_000.0;
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_negative_nor_beyond_the_time_left(
+            asked_ms in 0.0..1e9,
+            attempt: u32,
+            elapsed_ms in 0.0..299_999.0,
+            random in 0.0..1.0,
+        ) {
+            let verdict = decide(asked_to_wait(503, asked_ms), &POLICY, attempt, elapsed_ms, random);
+            let Verdict::Retry { after_ms } = verdict else { panic!("{verdict:?}") };
+            prop_assert!(after_ms > 0.0 && after_ms <= POLICY.max_elapsed_ms - elapsed_ms);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(value: Vec<u8>, now_unix_ms in 0.0..1e13) {
+            if let Some(wait_ms) = retry_after(&value, now_unix_ms) {
+                prop_assert!(wait_ms >= 0.0);
+            }
+        }
+
+        #[test]
+        fn what_looks_like_a_date_is_read_without_panic(value in "(Sun|Nov|GMT|[0-9]{1,5}|[ ,:-]){0,16}") {
+            if let Some(wait_ms) = retry_after(value.as_bytes(), 0.0) {
+                prop_assert!(wait_ms >= 0.0);
+            }
+        }
+    }
+}

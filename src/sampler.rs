@@ -1,0 +1,100 @@
+//! Which traces are recorded: decided at the root, followed by all below. <https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling>
+
+use crate::context::{SAMPLED, SpanContext};
+
+/// What a root span does; a span with a parent does as its parent did.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Sampler {
+    AlwaysOn,
+    AlwaysOff,
+    /// Traces whose folded id lies below this bound: with the same ratio, the same traces as OpenTelemetry JS keeps.
+    Ratio {
+        bound: u32,
+    },
+}
+
+impl Sampler {
+    /// `ratio` of all traces, from 0 to 1.
+    pub fn ratio(ratio: f64) -> Sampler {
+        match ratio {
+            ratio if ratio >= 1.0 => Sampler::AlwaysOn,
+            ratio if ratio > 0.0 => Sampler::Ratio { bound: (ratio * u32::MAX as f64) as u32 },
+            _ => Sampler::AlwaysOff,
+        }
+    }
+
+    /// `decided` is the word of a sampler function of the page, which comes before ours and is asked for each span.
+    pub fn samples(self, decided: Option<bool>, parent: Option<&SpanContext>, trace_id: &[u8; 16]) -> bool {
+        if let Some(decided) = decided {
+            return decided;
+        }
+        if let Some(parent) = parent {
+            return parent.flags & SAMPLED != 0;
+        }
+        match self {
+            Sampler::AlwaysOn => true,
+            Sampler::AlwaysOff => false,
+            Sampler::Ratio { bound } => fold(trace_id) < bound,
+        }
+    }
+}
+
+/// The four words of a trace id, folded with XOR.
+fn fold(trace_id: &[u8; 16]) -> u32 {
+    let id = u128::from_be_bytes(*trace_id);
+    (id >> 96) as u32 ^ (id >> 64) as u32 ^ (id >> 32) as u32 ^ id as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parent(flags: u8) -> SpanContext {
+        SpanContext { trace_id: [1; 16], span_id: [1; 8], flags, remote: false }
+    }
+
+    #[test]
+    fn a_child_does_as_its_parent_whatever_the_sampler_says() {
+        for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff, Sampler::ratio(0.5)] {
+            assert!(sampler.samples(None, Some(&parent(SAMPLED)), &[1; 16]));
+            assert!(!sampler.samples(None, Some(&parent(0)), &[1; 16]));
+        }
+    }
+
+    #[test]
+    fn the_pages_own_word_comes_first() {
+        assert!(!Sampler::AlwaysOn.samples(Some(false), Some(&parent(SAMPLED)), &[1; 16]));
+        assert!(Sampler::AlwaysOff.samples(Some(true), None, &[1; 16]));
+    }
+
+    #[test]
+    fn the_ratio_keeps_that_share_of_random_ids() {
+        let bytes = crate::id::draw().unwrap();
+        let ids: std::vec::Vec<[u8; 16]> = bytes.chunks_exact(16).map(|id| id.try_into().unwrap()).collect();
+        let kept = ids.iter().filter(|id| Sampler::ratio(0.5).samples(None, None, id)).count();
+        // 256 ids: seven standard deviations around the half.
+        assert!((72..=184).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn the_ratio_keeps_the_traces_that_opentelemetry_js_keeps() {
+        // Folded id and bound as TraceIdRatioBasedSampler(0.5) computes them: floor(0.5 * 0xffffffff) = 0x7fffffff.
+        let id = |text: &str| u128::from_str_radix(text, 16).unwrap().to_be_bytes();
+        for (trace_id, kept) in [
+            ("00000000000000000000000000000001", true),
+            ("7ffffffe000000000000000000000000", true),
+            ("7fffffff000000000000000000000000", false),
+            ("ffffffff000000000000000000000000", false),
+            ("ffffffff80000001000000000000000f", true),
+        ] {
+            assert_eq!(Sampler::ratio(0.5).samples(None, None, &id(trace_id)), kept, "{trace_id}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_ratio_are_all_and_nothing() {
+        for (ratio, sampler) in [(1.0, Sampler::AlwaysOn), (2.0, Sampler::AlwaysOn), (0.0, Sampler::AlwaysOff), (-1.0, Sampler::AlwaysOff), (f64::NAN, Sampler::AlwaysOff)] {
+            assert!(Sampler::ratio(ratio) == sampler, "{ratio}");
+        }
+    }
+}
