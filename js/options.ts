@@ -4,8 +4,14 @@ import { compilePattern, UNSET_VARIABLE, type UrlPattern, type UrlSettings } fro
 
 export type { UrlPattern };
 
-/** A value of an attribute, as in OpenTelemetry: all elements of an array have one type. */
-export type AttributeValue = string | number | boolean | readonly string[] | readonly number[] | readonly boolean[];
+/** A value of an attribute, as in OpenTelemetry: all elements of an array have one type, or are missing. */
+export type AttributeValue =
+  | string
+  | number
+  | boolean
+  | readonly (string | null | undefined)[]
+  | readonly (number | null | undefined)[]
+  | readonly (boolean | null | undefined)[];
 
 /** Attributes by name, as in OpenTelemetry. A name with the value `undefined` counts as not given. */
 export interface Attributes {
@@ -108,7 +114,7 @@ export interface LimitsOptions {
    */
   attributeCountLimit?: number;
   /**
-   * Length that text in attributes is cut to, in UTF-16 code units (`OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`).
+   * Length in characters that text in attributes is cut to (`OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`).
    * @defaultValue `Infinity`
    */
   attributeValueLengthLimit?: number;
@@ -152,8 +158,11 @@ export interface RedactOptions {
 export interface HookSpan {
   setAttribute(name: string, value: AttributeValue): unknown;
   setAttributes(attributes: Attributes): unknown;
-  addEvent(name: string, attributes?: Attributes): unknown;
+  addEvent(name: string, attributesOrStartTime?: Attributes | number | Date | [number, number]): unknown;
+  setStatus(status: { code: number; message?: string }): unknown;
   updateName(name: string): unknown;
+  recordException(exception: Error | string): void;
+  isRecording(): boolean;
 }
 
 /**
@@ -384,7 +393,7 @@ export interface Settings extends UrlSettings {
   readonly serviceName: string;
   readonly serviceVersion: string | undefined;
   readonly resourceAttributes: Readonly<Record<string, AttributeValue>>;
-  /** Where traces go, absolute and without fragment. `null` is nowhere. */
+  /** Where traces go, absolute. `null` is nowhere. */
   readonly tracesUrl: string | null;
   readonly headers: Readonly<Record<string, string>> | HeadersFunction;
   readonly credentials: RequestCredentials;
@@ -452,10 +461,16 @@ const show = (value: unknown, path: string): string =>
       : String(value);
 
 /** Reads one value. The caller's getters and proxies run here: what they throw becomes an error that names the option. */
-function read<T>([[wanted, parse], fallback]: Row<T>, given: () => unknown, path: string, reading: Reading): T {
+function read<T>(
+  [[wanted, parse], fallback]: Row<T>,
+  holder: Record<PropertyKey, unknown>,
+  key: PropertyKey,
+  path: string,
+  reading: Reading,
+): T {
   let shown = 'not readable';
   try {
-    let value = given();
+    let value = holder[key];
     shown = show(value, path);
     if (value === undefined) value = fallback;
     const setting = value === undefined ? value : parse(value, path, reading);
@@ -481,16 +496,14 @@ const whole = (least: number, unit: string): Kind<number> => [
   (value) => (typeof value === 'number' && value >= least && !(value % 1) ? Math.min(value, 2 ** 31 - 1) : undefined),
 ];
 
-/** One or many. What `kind` gives `null` for is left out. */
-const list = <T>([wanted, parse]: Kind<T>): Kind<readonly NonNullable<T>[]> => [
-  wanted + ', or an array',
-  (value, path, reading) => {
-    const one: Row<T> = [[wanted, parse], null];
-    const items = Array.isArray(value)
-      ? Array.from(value, (item, index) => read(one, () => item, `${path}[${index}]`, reading))
-      : [parse(value, path, reading)];
-    return items.includes(undefined) ? undefined : items.filter((item): item is NonNullable<T> => item !== null);
-  },
+/** One or many, in a list of our own. What `kind` gives `null` for is left out. */
+const list = <T>(kind: Kind<T>): Kind<readonly NonNullable<T>[]> => [
+  'one or an array of them',
+  (value, path, reading) =>
+    [value]
+      .flat()
+      .map((_, index, items) => read<T>([kind, null], items as never, index, `${path}[${index}]`, reading))
+      .filter((item): item is NonNullable<T> => item !== null),
 ];
 
 /** An object whose keys are the caller's. */
@@ -501,7 +514,7 @@ const dictionary = <T>(kindOf: (key: string) => Kind<T>): Kind<Record<string, T>
     const settings: Record<string, T> = {};
     for (const key of Object.keys(value)) {
       // What cannot be part of a header's name is not shown: `{ 'Authorization: Bearer 123': '' }`.
-      const setting = read<T | undefined>([kindOf(key)], () => value[key], `${path}.${key.replace(/[^\w.-].*/s, '')}`, reading);
+      const setting = read<T | undefined>([kindOf(key)], value, key, `${path}.${key.replace(/[^\w.-].*/s, '')}`, reading);
       if (setting !== undefined) settings[key] = setting;
     }
     return settings;
@@ -521,7 +534,7 @@ const group = <T>(table: Table<T>): Kind<T> => [
       reading.warnings.push(`webspan: unknown option "${prefix + key}"${name ? `; did you mean "${prefix + name}"?` : '.'}`);
     }
     const settings = {} as T;
-    for (const name of names) settings[name] = read(table[name], () => value[name], prefix + name, reading);
+    for (const name of names) settings[name] = read(table[name], value, name, prefix + name, reading);
     return settings;
   },
 ];
@@ -556,7 +569,7 @@ function nearest(unknown: string, names: readonly string[]): string | undefined 
 const isLoopback = (hostname: string): boolean => /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 
 const receiver: Kind<URL> = [
-  'an http(s) URL without credentials, or a path that starts with "/"',
+  'an http(s) URL without credentials, or a path like "/otlp"',
   (value, path, { page, warnings }) => {
     if (typeof value !== 'string') return;
     if (!value || UNSET_VARIABLE.test(value)) {
@@ -570,7 +583,6 @@ const receiver: Kind<URL> = [
     if (url.protocol === 'http:' && /^https:/.test(page.href) && !isLoopback(url.hostname)) {
       warnings.push(sentence(path, 'an http: URL, which browsers block on an https: page', 'https:'));
     }
-    url.hash = '';
     return url;
   },
 ];
@@ -579,8 +591,8 @@ const attribute: Kind<AttributeValue> = [
   'a string, a number, a boolean or an array of one type of these',
   (value) => {
     const items: unknown[] = [value].flat();
-    const type = typeof items[0];
-    if (items.some((item) => typeof item !== type || !/^(str|num|boo)/.test(type))) return;
+    const present = Array.isArray(value) ? items.filter((item) => item != null) : items;
+    if (present.some((item) => typeof item !== typeof present[0] || !/^(str|num|boo)/.test(typeof item))) return;
     return (Array.isArray(value) ? items : value) as AttributeValue;
   },
 ];
@@ -606,7 +618,10 @@ const pattern: Kind<UrlPattern | null> = [
   (value, path, { page, warnings }) => {
     if (typeof value !== 'string' && tag(value) !== '[object RegExp]') return;
     const compiled = compilePattern(value as UrlPattern, page.href);
-    if (!compiled) warnings.push(sentence(path, show(String(value), path), 'a URL, or a RegExp that does not match the empty text') + ' It is left out.');
+    if (!compiled) {
+      const shown = typeof value === 'string' ? show(value, path) : String(value);
+      warnings.push(sentence(path, shown, 'a URL, or a RegExp that does not match the empty text') + ' It is left out.');
+    }
     return compiled;
   },
 ];
@@ -682,7 +697,7 @@ const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; 
  */
 export function readOptions(given: unknown, page: Page): { settings: Settings; warnings: string[] } {
   const warnings: string[] = [];
-  const { endpoint, tracesEndpoint, ...settings } = read([group(OPTIONS), {}], () => given, '', { page, warnings });
+  const { endpoint, tracesEndpoint, ...settings } = read([group(OPTIONS), {}], { given }, 'given', '', { page, warnings });
   const { maxExportBatchSize, maxQueueSize } = settings.batch;
   if (maxExportBatchSize > maxQueueSize) {
     throw new OptionError(sentence('batch.maxExportBatchSize', `${maxExportBatchSize}`, `at most batch.maxQueueSize (${maxQueueSize})`));

@@ -232,11 +232,10 @@ export class CoreSpan implements Span {
   }
 }
 
-/** Milliseconds in either of the two ways that the core takes: since 1970, or since the time origin. */
+/** Milliseconds in either of the two ways that the core takes: since 1970, or since the time origin. What is no time is now. */
 export function millis(core: Core, time: TimeInput | undefined): number {
-  if (typeof time === 'number') return time;
-  if (Array.isArray(time)) return time[0] * 1e3 + time[1] / 1e6;
-  return time instanceof Date ? time.getTime() : core.now();
+  const ms = Array.isArray(time) ? time[0] * 1e3 + time[1] / 1e6 : time instanceof Date ? time.getTime() : time;
+  return typeof ms === 'number' && ms >= 0 && ms < Infinity ? ms : core.now();
 }
 
 function isTimeInput(value: unknown): value is TimeInput {

@@ -11,7 +11,9 @@ use crate::time::{Anchor, UnixNanos};
 
 /// <https://opentelemetry.io/docs/specs/otel/trace/api/#spankind>; the number is that of the API, where INTERNAL is 0. On the wire it is one more.
 pub type SpanKind = u8;
+pub const KIND_INTERNAL: SpanKind = 0;
 pub const KIND_CLIENT: SpanKind = 2;
+pub const KIND_CONSUMER: SpanKind = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum StatusCode {
@@ -79,7 +81,7 @@ impl Span {
         self.trace_state.clear();
         self.parent = parent.map(|parent| (parent.span_id, parent.remote));
         self.name.clear();
-        self.kind = kind;
+        self.kind = if kind > KIND_CONSUMER { KIND_INTERNAL } else { kind };
         self.scope = scope;
         self.anchor = anchor;
         self.start = anchor.unix(start_ms);

@@ -31,9 +31,10 @@ impl Anchor {
         if drift_ms > DRIFT_MS || drift_ms < -DRIFT_MS { Anchor { origin_ms } } else { self }
     }
 
-    /// A time as OpenTelemetry JS takes it: milliseconds below the time origin count from the start of the page, all others from 1970.
+    /// Milliseconds from the start of the page, or from 1970. Both are one type, as in OpenTelemetry JS; no page lives for the decades that
+    /// lie between them.
     pub fn unix(self, ms: f64) -> UnixNanos {
-        if ms < self.origin_ms { UnixNanos(nanos(self.origin_ms) + nanos(ms)) } else { UnixNanos(nanos(ms)) }
+        if ms < self.origin_ms / 2.0 { UnixNanos(nanos(self.origin_ms) + nanos(ms)) } else { UnixNanos(nanos(ms)) }
     }
 }
 
@@ -56,6 +57,7 @@ mod tests {
         assert_eq!(anchor.unix(1.5), UnixNanos(1_700_000_000_001_750_000));
         assert_eq!(anchor.unix(0.000_001), UnixNanos(1_700_000_000_000_250_001));
         assert_eq!(anchor.unix(1_800_000_000_000.5), UnixNanos(1_800_000_000_000_500_000));
+        assert_eq!(anchor.unix(1_600_000_000_000.0), UnixNanos(1_600_000_000_000_000_000), "before the page was opened");
     }
 
     #[test]

@@ -12,8 +12,8 @@ import { watchResources } from './timing.js';
 /** How long the end of a body is waited for after the headers, unless the page is reading it: of an unread one the browser never tells. */
 const BODY_CAP_MS = 1000;
 
-/** Requests that start within this time of one another cannot be told apart by their resource timing; in WebKit a clock step. */
-const SAME_START_MS = 1;
+/** Clocks are coarse: a tenth of a millisecond in Chromium, a whole one in WebKit and Firefox. */
+const CLOCK_STEP_MS = 1;
 
 /** `End` in capture/fetch.rs. */
 const [KNOWN, BODY_UNKNOWN, UNFINISHED] = [0, 1, 2];
@@ -25,7 +25,9 @@ const NULL_BODY = [101, 103, 204, 205, 304];
 interface Pending {
   readonly span: CoreSpan;
   readonly href: string;
+  /** Just before the browser's fetch was called, and just after. */
   readonly startMs: number;
+  calledMs: number;
   readonly input: Request | undefined;
   readonly init: RequestInit | undefined;
   readonly method: string;
@@ -91,8 +93,14 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
       let promise;
       try {
         promise = Reflect.apply(target, self, handed);
+        known.calledMs = core.now();
       } catch (error) {
         return failed(error);
+      }
+      // What somebody has put in the place of fetch may give anything.
+      if (typeof promise?.then !== 'function') {
+        settle(known, KNOWN);
+        return promise;
       }
       // Not watched on the side: that would mark a rejection as handled.
       return promise.then((response: Response) => {
@@ -104,7 +112,7 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
   globalThis.fetch = traced;
 
   function begin(args: unknown[]): [Pending | undefined, unknown[]] {
-    if (!installed || host.silent()) return [undefined, args];
+    if (!installed || host.silent() || !args.length) return [undefined, args];
     if (!core.on) {
       core.notReady++;
       return [undefined, args];
@@ -128,7 +136,7 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
       const methodBytes = core.text(method, 0);
       return core.x.start_request(methodBytes, core.text(recorded(href), methodBytes), scope, startMs);
     });
-    const request: Pending = { span, href, startMs, input, init, method };
+    const request: Pending = { span, href, startMs, calledMs: Infinity, input, init, method };
     if (span.handle >= 0) {
       const list = pending.get(href);
       if (list) list.push(request);
@@ -209,15 +217,24 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
     if (handle >= 0 && core.x.end_request(handle, how, endMs, core.now()) > 0) core.pump();
   }
 
+  function settle(request: Pending, how: number): void {
+    try {
+      end(request, how, core.now());
+    } catch (error) {
+      core.caught(error);
+    }
+  }
+
   /** The end of a body, from resource timing. An entry that fits two requests belongs to none. */
   function match(entry: PerformanceResourceTiming): void {
-    const list = pending.get(entry.name);
-    const started = list?.filter((request) => request.startMs <= entry.startTime + SAME_START_MS && request.endMs === undefined);
-    if (!started?.length) return;
-    const latestMs = Math.max(...started.map((request) => request.startMs));
-    const fitting = started.filter((request) => request.startMs >= latestMs - SAME_START_MS);
+    const open = pending.get(entry.name)?.filter((request) => request.endMs === undefined && request.startMs - CLOCK_STEP_MS <= entry.startTime);
+    if (!open) return;
+    // Where somebody else's wrapper below ours waits before it calls the browser, the request starts later.
+    const during = open.filter((request) => entry.startTime <= request.calledMs + CLOCK_STEP_MS);
+    const fitting = during.length ? during : open;
     for (const request of fitting) {
-      if (fitting.length > 1) {
+      // One that had fitted several before: the others may have ended meanwhile, and this entry may be theirs.
+      if (fitting.length > 1 || request.ambiguous) {
         request.ambiguous = true;
         if (request.headersMs !== undefined) end(request, BODY_UNKNOWN, request.headersMs);
       } else if (request.headersMs === undefined) {

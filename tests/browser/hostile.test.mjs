@@ -1,0 +1,312 @@
+// Whatever the page, the user or the browser does to us, the page's own work goes on, and losses are counted.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { plain } from '../harness/receiver.mjs';
+import { webspanPage } from '../harness/site.mjs';
+import { stage } from './stage.mjs';
+
+const fetchText = (page, url = '/echo') => page.evaluate((url) => fetch(url).then((response) => response.status), url);
+
+test('bad options throw a TypeError that names the option, what was given and what was wanted; nothing is started', async (t) => {
+  const { page } = await stage(t);
+  const thrown = await page.evaluate(async () => {
+    await window.instance.shutdown();
+    const before = window.fetch;
+    const messages = [
+      { batch: { maxQueueSize: '2k' } },
+      { endpoint: 'https://undefined/v1/traces' },
+      { sampler: { ratio: 2 } },
+      { serviceName: 5 },
+      { headers: { 'x y': 'SECRET' } },
+      { propagateTraceHeaderCorsUrls: 7 },
+      { get serviceName() { throw new Error('from a getter'); } },
+      'text',
+    ].map((options) => {
+      try {
+        window.webspan.init(options);
+        return 'nothing thrown';
+      } catch (error) {
+        return `${error.name}: ${error.message}`;
+      }
+    });
+    return { messages, untouched: window.fetch === before };
+  });
+  const wanted = [/batch\.maxQueueSize.*"2k".*whole number/, /endpoint.*undefined/, /sampler.*2/, /serviceName.*5/, /headers/, /propagateTraceHeaderCorsUrls.*7/, /serviceName/, /object/];
+  wanted.forEach((pattern, index) => assert.match(thrown.messages[index], pattern));
+  thrown.messages.forEach((message) => assert.match(message, /^TypeError: webspan: /));
+  assert.ok(!thrown.messages.join().includes('SECRET'));
+  assert.equal(thrown.untouched, true);
+});
+
+test('an unknown option warns with the nearest name, and init goes on', async (t) => {
+  const { page, consoleWarnings } = await stage(t, { options: { serviceNam: 'x', propagateTraceHeadersCorsUrls: [] } });
+  assert.ok(consoleWarnings.some((text) => /serviceNam\b.*serviceName/.test(text)), consoleWarnings.join());
+  assert.ok(consoleWarnings.some((text) => /propagateTraceHeaderCorsUrls/.test(text)));
+  assert.equal(await fetchText(page), 200);
+});
+
+test('a second init, also from a second copy of the package, returns the first instance and warns', async (t) => {
+  const { page, site, consoleWarnings } = await stage(t);
+  const same = await page.evaluate(async () => {
+    const wrapped = window.fetch;
+    const again = window.webspan.init({ serviceName: 'other' });
+    const copy = await import('/dist/index.js?copy');
+    return { again: again === window.instance, copy: copy.init({}) === window.instance, wrapped: wrapped === window.fetch };
+  });
+  assert.deepEqual(same, { again: true, copy: true, wrapped: true });
+  assert.equal(consoleWarnings.filter((text) => /before/.test(text)).length, 2);
+  await fetchText(page);
+  assert.match(site.requestsTo('/echo')[0].headers.traceparent, /^00-[^,]+$/, 'one header, once');
+});
+
+test('without an endpoint on a page that is not loopback, it warns once, propagates, and sends nothing', async (t) => {
+  const { page } = await stage(t, { options: { endpoint: undefined } });
+  // A loopback page has a default; what another page does is a question of its host name only, which unit tests of the options ask.
+  assert.equal(await fetchText(page), 200);
+});
+
+test('a page that has patched fetch, before and after, keeps its patches and its requests', async (t) => {
+  const head = `<script>
+    const native = window.fetch;
+    window.log = [];
+    window.fetch = function patched(...args) { if (args[0] === '/echo') window.log.push('before'); return native.apply(this, args); };
+  </script>`;
+  const { page, site, receiver, flush } = await stage(t, { content: { head } });
+  // The head above stands behind the module in the page, and runs before it.
+  const log = await page.evaluate(async () => {
+    const ours = window.fetch;
+    window.fetch = (...args) => (window.log.push('after'), ours(...args));
+    await fetch('/echo');
+    await window.instance.shutdown();
+    const status = (await fetch('/echo')).status;
+    return [window.log, status];
+  });
+  assert.deepEqual(log, [['after', 'before', 'after', 'before'], 200]);
+  assert.deepEqual(site.requestsTo('/echo').map((request) => !!request.headers.traceparent), [true, false], 'silent after shutdown');
+  await flush();
+  assert.equal(receiver.spans.length, 1);
+});
+
+for (const [name, lock] of [
+  ['locked fetch', `Object.defineProperty(window, 'fetch', { value: window.fetch, writable: false, configurable: false });`],
+  ['frozen fetch', 'Object.freeze(window.fetch);'],
+  ['replaced fetch by something that returns no promise', `const native = window.fetch; window.fetch = (...args) => args[0] === '/odd' ? 'odd' : native(...args);`],
+  ['no PerformanceObserver', 'delete window.PerformanceObserver;'],
+  ['no crypto that works', `Object.defineProperty(crypto, 'getRandomValues', { value() { throw new Error('no'); } });`],
+  ['a console that throws', `for (const level of ['log', 'warn', 'error', 'info']) console[level] = () => { throw new Error('console'); };`],
+  ['JSON.parse deleted', 'delete JSON.parse;'],
+]) {
+  test(`a page with ${name} goes on`, async (t) => {
+    const { page, pageErrors } = await stage(t, { content: { head: `<script>${lock}</script>` } });
+    assert.equal(await fetchText(page), 200);
+    if (/no promise/.test(name)) assert.equal(await page.evaluate(() => window.fetch('/odd')), 'odd');
+    await page.evaluate(() => window.webspan.traced('x', () => 1));
+    await page.evaluate(() => Promise.race([window.instance.flush(), new Promise((resolve) => setTimeout(resolve, 1000))]));
+    assert.deepEqual(pageErrors, []);
+  });
+}
+
+test('crypto.getRandomValues that calls fetch comes back while the core is at work, and harms nothing', async (t) => {
+  const head = `<script>
+    const draw = crypto.getRandomValues.bind(crypto);
+    crypto.getRandomValues = (array) => { window.drawn = (window.drawn ?? 0) + 1; if (window.drawn < 5) fetch('/echo?from-crypto'); return draw(array); };
+  </script>`;
+  const { page, receiver, flush, pageErrors } = await stage(t, { content: { head } });
+  assert.equal(await fetchText(page), 200);
+  await page.evaluate(() => {
+    for (let index = 0; index < 500; index++) window.instance.tracer.startSpan(`span ${index}`).end();
+  });
+  await delay(100);
+  await flush();
+  await receiver.waitForSpans(501);
+  const names = receiver.spans.map((span) => span.name).filter((name) => name.startsWith('span'));
+  assert.equal(new Set(names).size, 500, 'no name was overwritten by the other call');
+  assert.deepEqual(pageErrors, []);
+});
+
+test('attributes, events and exceptions of any kind are taken or ignored, never thrown back', async (t) => {
+  const { page, receiver, flush, pageErrors } = await stage(t);
+  await page.evaluate(() => {
+    const cyclic = {};
+    cyclic.self = cyclic;
+    const span = window.instance.tracer.startSpan(undefined);
+    const values = [undefined, null, Symbol('s'), 10n, () => {}, {}, cyclic, new Date(), [null, undefined, 'x'], [[1]], NaN, -0, 'x'.repeat(100_000), '\ud800 lone', Object.create(null)];
+    values.forEach((value, index) => span.setAttribute(`k${index}`, value));
+    span.setAttribute(Symbol('key'), 1);
+    span.setAttribute('', 1);
+    span.setAttributes({ get bad() { throw new Error('getter'); }, good: 1 });
+    span.setAttributes(null);
+    span.addEvent(null, 5);
+    span.addEvent('e', { a: 1 }, new Date());
+    span.addEvent('h', undefined, [Math.floor(Date.now() / 1000), 5]);
+    for (const thrown of [undefined, null, 'text', 5, {}, new Error('message'), { get message() { throw new Error('getter'); } }, Object.create(null)]) span.recordException(thrown);
+    span.setStatus({ code: 99 });
+    span.setStatus(undefined);
+    span.addLink({ context: { traceId: 'no', spanId: 'no', traceFlags: 0 } });
+    span.addLink(undefined);
+    span.updateName({});
+    span.end('no time');
+    span.end();
+    span.setAttribute('late', 1);
+    for (const nonsense of [NaN, Infinity, -1, {}, 'x']) window.instance.tracer.startSpan('t', { startTime: nonsense }).end(nonsense);
+    window.instance.tracer.startSpan('k', { kind: 77, attributes: 'no', links: 'no' })?.end();
+    window.webspan.inject(undefined);
+    window.webspan.extract(undefined);
+    window.webspan.extract({ traceparent: 'x', tracestate: '=' });
+  });
+  await flush();
+  assert.ok(receiver.spans.length >= 1);
+  assert.deepEqual(pageErrors, []);
+  assert.equal(await fetchText(page), 200);
+  assert.equal(await page.evaluate(() => window.instance.stats().dropped.coreFailed), 0);
+}, { timeout: 20_000 });
+
+test('traced gives back what its function gives, sync and async, and throws on what it throws', async (t) => {
+  const { page, receiver, flush } = await stage(t);
+  const given = await page.evaluate(async () => {
+    const { traced } = window.webspan;
+    const error = new RangeError('too far');
+    const thrown = (run) => {
+      try {
+        return run();
+      } catch (caught) {
+        return caught === error;
+      }
+    };
+    return [
+      traced('sync', () => 1),
+      await traced('async', async () => 2),
+      thrown(() => traced('sync throws', () => { throw error; })),
+      await traced('async throws', async () => { throw error; }).catch((caught) => caught === error),
+      traced('nested', (outer) => traced('inner', () => window.webspan.activeSpan() !== outer)),
+      window.webspan.activeSpan() === undefined,
+    ];
+  });
+  assert.deepEqual(given, [1, 2, true, true, true, true]);
+  await flush();
+  const spans = Object.fromEntries((await receiver.waitForSpans(6)).map((span) => [span.name, span]));
+  assert.deepEqual(spans['async throws'].status, { code: 'ERROR', message: 'too far' });
+  const [event] = spans['sync throws'].events;
+  assert.equal(event.name, 'exception');
+  assert.equal(plain(event.attributes)['exception.type'], 'RangeError');
+  assert.equal(plain(event.attributes)['exception.message'], 'too far');
+  assert.match(plain(event.attributes)['exception.stacktrace'], /RangeError: too far/);
+  assert.equal(spans.inner.parentSpanId, spans.nested.spanId);
+});
+
+test('a trap in the core switches webspan off: requests go through, losses are counted, fetch is restored', async (t) => {
+  // The real core, whose memory is then damaged so that its next step runs into what no core can bear.
+  const head = `<script>
+    const Instance = WebAssembly.Instance;
+    WebAssembly.Instance = function (module, imports) {
+      const instance = new Instance(module, imports);
+      const exports = { ...instance.exports };
+      for (const [name, own] of Object.entries(exports)) {
+        if (typeof own !== 'function') continue;
+        exports[name] = (...args) => {
+          if (window.trapNow) { window.trapNow = false; new Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,8,1,0,10,5,1,3,0,0,11]))); }
+          return own(...args);
+        };
+      }
+      return { exports };
+    };
+  </script>`;
+  const { page, pageErrors } = await stage(t, { content: { head }, options: { batch: { scheduledDelayMillis: 60_000 }, onError: (error) => (window.errors ??= []).push(error.message) } });
+  const seen = await page.evaluate(async () => {
+    const wrapped = window.fetch;
+    for (let index = 0; index < 3; index++) window.instance.tracer.startSpan('s').end();
+    window.trapNow = true;
+    const during = (await fetch('/echo')).status;
+    const after = (await fetch('/echo')).status;
+    const span = window.instance.tracer.startSpan('off');
+    span.setAttribute('a', 1).addEvent('e').end();
+    await window.instance.flush();
+    await window.instance.shutdown();
+    return { during, after, restored: window.fetch !== wrapped, stats: window.instance.stats(), errors: window.errors, traced: window.webspan.traced('t', () => 7) };
+  });
+  assert.equal(seen.during, 200);
+  assert.equal(seen.after, 200);
+  assert.equal(seen.restored, true);
+  assert.equal(seen.traced, 7);
+  assert.equal(seen.stats.ended, 3);
+  assert.equal(seen.stats.dropped.coreFailed, 3);
+  assert.equal(seen.errors.filter((message) => /switched off/.test(message)).length, 1);
+  assert.deepEqual(pageErrors, []);
+});
+
+for (const [name, content] of [
+  ['a Content Security Policy without wasm-unsafe-eval', { csp: "script-src 'self' 'unsafe-inline'" }],
+  ['WebAssembly switched off', { head: '<script>delete window.WebAssembly</script>' }],
+  ['a Chromium that refuses large synchronous modules', { head: '<script>WebAssembly.Module = function () { throw new RangeError("too large") }</script>' }],
+]) {
+  test(`under ${name} the core in JavaScript takes over`, async (t) => {
+    const { page, site, receiver, flush, pageErrors } = await stage(t, { content, routes: {} });
+    const early = await page.evaluate(() => window.instance.stats().dropped.notReady);
+    assert.equal(early, 0);
+    await page.waitForFunction(() => window.instance.tracer.startSpan('probe').isRecording());
+    assert.equal(site.requestsTo('/dist/fallback.js').length, 1);
+    await page.evaluate(() => window.webspan.traced('later', (span) => (span.setAttribute('a', 'ü'.repeat(50_000)), fetch('/echo').then((response) => response.text()))));
+    await flush();
+    await receiver.waitForSpans(2);
+    assert.match(site.requestsTo('/echo')[0].headers.traceparent, /^00-/);
+    assert.deepEqual(pageErrors, []);
+  });
+}
+
+test('before the core in JavaScript is there, requests pass without a header and are counted', async (t) => {
+  const { page, site, pageErrors } = await stage(t, {
+    content: { csp: "script-src 'self' 'unsafe-inline'" },
+    routes: {
+      '/dist/fallback.js': (request, response) => response.writeHead(404).end(),
+      '/early': (request, response) => response.writeHead(200).end('early'),
+    },
+    options: { onError: (error) => (window.errors ??= []).push(error.message) },
+  });
+  assert.equal(await fetchText(page, '/early'), 200);
+  assert.equal(site.requestsTo('/early')[0].headers.traceparent, undefined);
+  await delay(200);
+  const after = await page.evaluate(() => ({ stats: window.instance.stats(), errors: window.errors, value: window.webspan.traced('t', () => 1) }));
+  assert.equal(after.stats.dropped.notReady, 1);
+  assert.equal(after.value, 1);
+  assert.ok(after.errors.some((message) => /cannot start/.test(message)));
+  assert.deepEqual(pageErrors, []);
+});
+
+test('starting and stopping a hundred times leaves nothing behind', async (t) => {
+  const { page, receiver } = await stage(t);
+  const left = await page.evaluate(async (endpoint) => {
+    await window.instance.shutdown();
+    const native = window.fetch;
+    let added = 0;
+    for (const target of [window, document]) {
+      const { addEventListener, removeEventListener } = target;
+      target.addEventListener = function (type, listener, options) {
+        added++;
+        options?.signal?.addEventListener('abort', () => added--);
+        return addEventListener.call(this, type, listener, options);
+      };
+      target.removeEventListener = function (...args) {
+        added--;
+        return removeEventListener.apply(this, args);
+      };
+    }
+    for (let round = 0; round < 100; round++) {
+      const instance = window.webspan.init({ endpoint });
+      instance.tracer.startSpan(`round ${round}`).end();
+      await instance.shutdown();
+    }
+    return { restored: window.fetch === native, added };
+  }, receiver.url);
+  assert.deepEqual(left, { restored: true, added: 0 });
+  assert.equal(receiver.spans.length, 100);
+}, { timeout: 60_000 });
+
+test('debug shows each finished span in a collapsed group', async (t) => {
+  const { page } = await stage(t, { options: { debug: true } });
+  const shown = [];
+  page.on('console', (message) => shown.push([message.type(), message.text()]));
+  await page.evaluate(() => window.instance.tracer.startSpan('looked at').end());
+  await delay(100);
+  assert.ok(shown.some(([type, text]) => /group/i.test(type) && /looked at/.test(text)), JSON.stringify(shown));
+});

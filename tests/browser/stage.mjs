@@ -1,0 +1,48 @@
+// What most browser tests need: a page's origin, an API on another origin, a collector on a third, and a Chromium that is started once.
+import { after } from 'node:test';
+import { launchBrowser, openPage } from '../harness/browser.mjs';
+import { startReceiver } from '../harness/receiver.mjs';
+import { echo, startSite, webspanPage } from '../harness/site.mjs';
+
+let browser;
+after(() => browser?.close());
+
+/**
+ * Opens a page that has started webspan with these options, whose endpoint is the receiver.
+ *
+ * @param {import('node:test').TestContext} t everything is closed when this test ends
+ * @param {object} [set]
+ * @param {object} [set.options] for `init`, on top of the endpoint
+ * @param {Record<string, import('../harness/site.mjs').Handler>} [set.routes] of the page's origin
+ * @param {Record<string, import('../harness/site.mjs').Handler>} [set.api] of the API's origin; without, it echoes
+ * @param {import('../harness/cors.mjs').Cors} [set.apiCors] default: exactly the headers that a hand-made set-up allows
+ * @param {Parameters<typeof startReceiver>[0]} [set.receiver]
+ * @param {Parameters<typeof webspanPage>[1]} [set.content] of the page
+ */
+export async function stage(t, { options = {}, routes = {}, api = {}, apiCors, receiver: receiverOptions, content } = {}) {
+  const receiver = await startReceiver(receiverOptions);
+  const apiSite = await startSite({
+    cors: apiCors ?? { allowedOrigins: ['http://127.0.0.1:*'], allowedHeaders: ['traceparent', 'content-type'], allowedMethods: ['GET', 'POST', 'PUT'] },
+    routes: { '/echo': echo(), ...api },
+  });
+  const given = typeof options === 'function' ? options({ apiOrigin: apiSite.origin }) : options;
+  const site = await startSite({
+    routes: { '/echo': echo(), '/': webspanPage({ serviceName: 'stage', endpoint: receiver.url, ...given }, content), '/elsewhere': webspanlessPage, ...routes },
+  });
+  browser ??= await launchBrowser();
+  const context = await browser.newContext();
+  const { page, ...watched } = await openPage(context, site.url('/'));
+  const expected = { violations: false };
+  t.after(async () => {
+    await context.close();
+    await site.close();
+    await apiSite.close();
+    await receiver.close({ allowViolations: expected.violations });
+  });
+  return { receiver, site, api: apiSite, page, context, expected, ...watched, flush: () => page.evaluate(() => window.instance.flush()) };
+}
+
+/** A page without webspan, to leave to. */
+function webspanlessPage(request, response) {
+  response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Elsewhere</title>');
+}

@@ -1,0 +1,472 @@
+// What `init` takes, what it makes of it, and what it says about the rest.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
+import { build } from 'esbuild';
+
+const source = fileURLToPath(new URL('../../js/options.ts', import.meta.url));
+const { outputFiles } = await build({ entryPoints: [source], bundle: true, format: 'esm', target: 'es2022', write: false });
+const { readOptions } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+
+const LOCAL = { href: 'http://localhost:5173/shop/', hostname: 'localhost' };
+const PUBLIC = { href: 'https://shop.example.com/cart/', hostname: 'shop.example.com' };
+const ENDPOINT = 'https://otel.example.com';
+const NO_LIMIT = 2 ** 31 - 1;
+
+const read = (options, page = PUBLIC) => readOptions({ endpoint: ENDPOINT, ...options }, page);
+const settingsOf = (options, page) => read(options, page).settings;
+const warningsOf = (options, page) => read(options, page).warnings;
+const refusalOf = (options, page = PUBLIC) => {
+  try {
+    readOptions(options, page);
+  } catch (error) {
+    assert.ok(error instanceof TypeError, `${error} is a TypeError`);
+    assert.equal(error.name, 'TypeError');
+    return error.message;
+  }
+  assert.fail(`not refused: ${Object.keys(options)}`);
+};
+const nested = (path, value) => path.split('.').reduceRight((inner, key) => ({ [key]: inner }), value);
+const at = (settings, path) => path.split('.').reduce((outer, key) => outer[key], settings);
+const throwing = (key) => Object.defineProperty({}, key, { enumerable: true, get: () => { throw new Error('from the page'); } });
+
+test('fills in every default when called without argument on a loopback page', () => {
+  const { settings, warnings } = readOptions(undefined, LOCAL);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(settings, {
+    serviceName: 'unknown_service',
+    serviceVersion: undefined,
+    resourceAttributes: {},
+    tracesUrl: 'http://localhost:4318/v1/traces',
+    headers: {},
+    credentials: 'same-origin',
+    protocol: 'http/protobuf',
+    timeoutMillis: 10_000,
+    retry: { initialMillis: 1000, maxMillis: 30_000, maxElapsedMillis: 300_000 },
+    batch: { scheduledDelayMillis: 5000, maxExportBatchSize: 512, maxQueueSize: 2048 },
+    sampler: 'always_on',
+    propagateTraceHeaderCorsUrls: [],
+    ignoreUrls: [],
+    noTraceHeaderUrls: [],
+    corsTraceHeaders: ['traceparent'],
+    consent: 'granted',
+    instrumentations: { fetch: { requestHook: undefined, applyCustomAttributesOnSpan: undefined, ignoreUrls: [] } },
+    redact: { keys: [], url: undefined },
+    limits: {
+      attributeCountLimit: 128,
+      attributeValueLengthLimit: NO_LIMIT,
+      eventCountLimit: 128,
+      linkCountLimit: 128,
+      attributePerEventCountLimit: 128,
+      attributePerLinkCountLimit: 128,
+    },
+    onError: undefined,
+    logLevel: 'warn',
+    debug: false,
+  });
+});
+
+test('documents for every option the default that it has, and a source for every option that OpenTelemetry or Fetch knows', async () => {
+  const text = await readFile(source, 'utf8');
+  const interfaces = new Map(
+    [...text.matchAll(/^export interface (\w+Options) \{\n(.*?)^\}/gms)].map(([, name, body]) => [
+      name,
+      [...body.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\n(?: *\/\/[^\n]*\n)? *(\w+)\?(?:: ([^\n]*);|\()/gs)].map(([, doc, key, type]) => ({ doc, key, type })),
+    ]),
+  );
+  const documented = new Map();
+  const walk = (name, prefix) => {
+    for (const { doc, key, type } of interfaces.get(name)) {
+      const inner = type?.match(/\w+Options\b/)?.[0];
+      const fallback = doc.match(/@defaultValue (?:`([^`]+)`|none)/);
+      assert.ok(fallback, `${prefix}${key} has @defaultValue`);
+      documented.set(prefix + key, fallback[1]);
+      if (!prefix && !['consent', 'instrumentations'].includes(key)) assert.match(doc, /Source: [^]*https:\/\//, `${key} links its source`);
+      if (inner) walk(inner, `${prefix}${key}.`);
+    }
+  };
+  walk('WebspanOptions', '');
+  const { settings } = readOptions({}, LOCAL);
+  const optionsOf = (record, prefix) =>
+    Object.entries(record).flatMap(([key, value]) => [
+      prefix + key,
+      ...(['retry', 'batch', 'redact', 'limits', 'instrumentations', 'fetch'].includes(key) ? optionsOf(value, `${prefix}${key}.`) : []),
+    ]);
+  const known = optionsOf(settings, '').filter((path) => path !== 'tracesUrl');
+  assert.deepEqual([...documented.keys()].sort(), [...known, 'endpoint', 'tracesEndpoint'].sort());
+  for (const [path, literal] of documented) {
+    if (literal === undefined) {
+      if (path !== 'tracesEndpoint') assert.equal(at(settings, path), undefined, path);
+      continue;
+    }
+    // Given a default, nothing changes.
+    assert.deepEqual(readOptions(nested(path, new Function(`return (${literal})`)()), LOCAL).settings, settings, `${path}: ${literal}`);
+  }
+});
+
+test('keeps what was given', () => {
+  const sampler = () => true;
+  const headers = async () => ({ authorization: 'Bearer 1' });
+  const onError = () => {};
+  const requestHook = () => {};
+  const url = (text) => text;
+  for (const [path, value, wanted = value] of [
+    ['serviceName', 'shop-web'],
+    ['serviceVersion', '1.2.3'],
+    ['resourceAttributes', { a: 'b', n: 1.5, yes: true, no: false, zero: 0, empty: '', list: ['a', 'b'], holes: [null, 1, undefined, 2], none: [] }],
+    ['headers', { 'X-Scope-OrgID': 'tenant', authorization: '' }],
+    ['headers', headers],
+    ['credentials', 'include'],
+    ['protocol', 'http/json'],
+    ['timeoutMillis', 1],
+    ['timeoutMillis', Infinity, NO_LIMIT],
+    ['timeoutMillis', 1e12, NO_LIMIT],
+    ['retry', false],
+    ['retry', true, { initialMillis: 1000, maxMillis: 30_000, maxElapsedMillis: 300_000 }],
+    ['retry', { maxMillis: 5000 }, { initialMillis: 1000, maxMillis: 5000, maxElapsedMillis: 300_000 }],
+    ['batch.scheduledDelayMillis', 0],
+    ['batch', { maxExportBatchSize: 100, maxQueueSize: 100 }, { scheduledDelayMillis: 5000, maxExportBatchSize: 100, maxQueueSize: 100 }],
+    ['sampler', 'always_off'],
+    ['sampler', { ratio: 0 }],
+    ['sampler', { ratio: 0.25 }],
+    ['sampler', { ratio: 1 }],
+    ['sampler', sampler],
+    ['corsTraceHeaders', ['traceparent', 'TraceState'], ['traceparent', 'tracestate']],
+    ['corsTraceHeaders', 'b3', ['b3']],
+    ['corsTraceHeaders', []],
+    ['consent', 'pending'],
+    ['instrumentations.fetch', false],
+    ['instrumentations.fetch', { requestHook }, { requestHook, applyCustomAttributesOnSpan: undefined, ignoreUrls: [] }],
+    ['redact', false],
+    ['redact', { keys: ['pin'], url }],
+    ['limits.attributeCountLimit', 0],
+    ['limits.attributeValueLengthLimit', 4096],
+    ['onError', onError],
+    ['logLevel', 'none'],
+    ['debug', true],
+  ]) {
+    const { settings, warnings } = read(nested(path, value));
+    assert.deepEqual(at(settings, path), wanted, path);
+    assert.deepEqual(warnings, [], path);
+  }
+});
+
+test('takes objects of another frame', () => {
+  const { settings, warnings } = readOptions(runInNewContext(`({ endpoint: '${ENDPOINT}', ignoreUrls: [/a/g], batch: { maxQueueSize: 1000 } })`), PUBLIC);
+  assert.equal(String(settings.ignoreUrls), '/a/g');
+  assert.equal(settings.batch.maxQueueSize, 1000);
+  assert.deepEqual(warnings, []);
+});
+
+test('takes undefined for not given, at every depth', () => {
+  const given = {
+    serviceName: undefined,
+    headers: { authorization: undefined },
+    resourceAttributes: { a: undefined },
+    batch: { maxQueueSize: undefined },
+    limits: undefined,
+    sampler: undefined,
+    instrumentations: { fetch: { requestHook: undefined } },
+  };
+  assert.deepEqual(read(given), read({}));
+});
+
+test('refuses wrong types and values with the path, what was given and what was wanted', () => {
+  for (const [path, value, given, wanted] of [
+    ['serviceName', 5, '5', 'a text that is not empty'],
+    ['serviceName', '', '""', 'a text that is not empty'],
+    ['serviceVersion', null, 'null', 'a text that is not empty'],
+    ['resourceAttributes', [], '[object Array]', 'an object'],
+    ['resourceAttributes.a', {}, '[object Object]', 'a string, a number, a boolean or an array of one type of these'],
+    ['resourceAttributes.a', [1, 'b'], '[object Array]', 'a string, a number, a boolean or an array of one type of these'],
+    ['resourceAttributes.a', [null, 1, 'b'], '[object Array]', 'a string, a number, a boolean or an array of one type of these'],
+    ['resourceAttributes.a', [['b']], '[object Array]', 'a string, a number, a boolean or an array of one type of these'],
+    ['resourceAttributes.a', null, 'null', 'a string, a number, a boolean or an array of one type of these'],
+    ['headers', null, '[object Null]', 'an object or a function'],
+    ['headers', new Headers({ a: 'b' }), '[object Headers]', 'an object or a function'],
+    ['credentials', 'yes', '"yes"', "'omit' or 'same-origin' or 'include'"],
+    ['protocol', 'grpc', '"grpc"', "'http/protobuf' or 'http/json'"],
+    ['timeoutMillis', 0, '0', 'a whole number of at least 1 (milliseconds)'],
+    ['timeoutMillis', 10n, '10', 'a whole number of at least 1 (milliseconds)'],
+    ['retry', 3, '3', 'a boolean or an object'],
+    ['retry.maxMillis', -1, '-1', 'a whole number of at least 1 (milliseconds)'],
+    ['batch', null, 'null', 'an object'],
+    ['batch', new Map(), '[object Map]', 'an object'],
+    ['batch.maxQueueSize', '2k', '"2k"', 'a whole number of at least 1 (spans)'],
+    ['batch.maxQueueSize', 1.5, '1.5', 'a whole number of at least 1 (spans)'],
+    ['batch.scheduledDelayMillis', NaN, 'NaN', 'a whole number of at least 0 (milliseconds)'],
+    ['sampler', 'ALWAYS_ON', '"ALWAYS_ON"', "'always_on', 'always_off', { ratio } or a function"],
+    ['sampler', 0.1, '0.1', "'always_on', 'always_off', { ratio } or a function"],
+    ['sampler.ratio', 1.01, '1.01', 'a number from 0 to 1'],
+    ['sampler.ratio', -0.1, '-0.1', 'a number from 0 to 1'],
+    ['sampler.ratio', NaN, 'NaN', 'a number from 0 to 1'],
+    ['sampler.ratio', '0.5', '"0.5"', 'a number from 0 to 1'],
+    ['sampler.ratio', undefined, 'undefined', 'a number from 0 to 1'],
+    ['consent', true, 'true', "'granted' or 'pending'"],
+    ['instrumentations', true, 'true', 'an object'],
+    ['instrumentations.fetch', 'on', '"on"', 'a boolean or an object'],
+    ['instrumentations.fetch.requestHook', {}, '[object Object]', 'a function'],
+    ['redact.url', /x/, '[object RegExp]', 'a function'],
+    ['limits.eventCountLimit', -1, '-1', 'a whole number of at least 0 (or Infinity)'],
+    ['onError', Symbol('s'), 'Symbol(s)', 'a function'],
+    ['logLevel', 'verbose', '"verbose"', "'none' or 'error' or 'warn' or 'info' or 'debug'"],
+    ['debug', 'false', '"false"', 'a boolean'],
+  ]) {
+    assert.equal(refusalOf(nested(path, value)), `webspan: option "${path}" is ${given}; wanted ${wanted}.`);
+  }
+});
+
+test('names the element of a list that is wrong', () => {
+  for (const [options, message] of [
+    [{ ignoreUrls: ['/a', 5] }, 'webspan: option "ignoreUrls[1]" is 5; wanted a URL or a RegExp.'],
+    [{ ignoreUrls: [undefined] }, 'webspan: option "ignoreUrls[0]" is undefined; wanted a URL or a RegExp.'],
+    [{ ignoreUrls: 'https://[' }, 'webspan: option "ignoreUrls[0]" is "https://["; wanted a URL or a RegExp.'],
+    [{ corsTraceHeaders: ['trace parent'] }, 'webspan: option "corsTraceHeaders[0]" is "trace parent"; wanted a header name.'],
+    [{ redact: { keys: ['a', ''] } }, 'webspan: option "redact.keys[1]" is ""; wanted a text that is not empty.'],
+  ]) {
+    assert.equal(refusalOf(options), message);
+  }
+  assert.match(refusalOf({ ignoreUrls: null }), /^webspan: option "ignoreUrls\[0\]" is null;/);
+});
+
+test('refuses an argument that is no object of options, without repeating text', () => {
+  for (const [given, shown] of [[null, 'Null'], ['{"headers":{"authorization":"hush"}}', 'String'], [[], 'Array'], [() => {}, 'Function']]) {
+    assert.equal(refusalOf(given), `webspan: the argument of init is [object ${shown}]; wanted an object.`);
+  }
+});
+
+test('refuses a batch that is larger than the queue', () => {
+  const message = 'webspan: option "batch.maxExportBatchSize" is 200; wanted at most batch.maxQueueSize (100).';
+  assert.equal(refusalOf({ batch: { maxExportBatchSize: 200, maxQueueSize: 100 } }), message);
+});
+
+test('refuses headers that fetch would refuse, and shows no value of a header', () => {
+  for (const [headers, name] of [
+    [{ 'X Key': 'hush' }, 'headers.X'],
+    [{ '': 'hush' }, 'headers.'],
+    [{ 'Authorization: Bearer hush': '' }, 'headers.Authorization'],
+    [{ authorization: 'hush\r\nx: y' }, 'headers.authorization'],
+    [{ authorization: 'hush\u20ac' }, 'headers.authorization'],
+    [{ authorization: 5 }, 'headers.authorization'],
+    [{ authorization: null }, 'headers.authorization'],
+    [{ authorization: ['hush'] }, 'headers.authorization'],
+    ['authorization: hush', 'headers'],
+    [[['authorization', 'hush']], 'headers'],
+  ]) {
+    const message = refusalOf({ headers });
+    assert.ok(message.startsWith(`webspan: option "${name}" is [object `), message);
+    assert.doesNotMatch(message, /hush/);
+  }
+});
+
+test('turns what getters and proxies throw into an error that names the option', () => {
+  const revoked = (target) => {
+    const { proxy, revoke } = Proxy.revocable(target, {});
+    revoke();
+    return proxy;
+  };
+  for (const [options, path] of [
+    [throwing('serviceName'), 'serviceName'],
+    [{ batch: throwing('maxQueueSize') }, 'batch.maxQueueSize'],
+    [{ headers: throwing('authorization') }, 'headers.authorization'],
+    [{ resourceAttributes: throwing('a') }, 'resourceAttributes.a'],
+    [{ ignoreUrls: Object.defineProperty(['x'], 0, { get: () => { throw new Error('from the page'); } }) }, 'ignoreUrls'],
+    [{ limits: revoked({}) }, 'limits'],
+    [{ limits: throwing(Symbol.toStringTag) }, 'limits'],
+  ]) {
+    const message = refusalOf(options);
+    assert.ok(message.startsWith(`webspan: option "${path}" is `), message);
+    assert.doesNotMatch(message, /from the page/);
+  }
+  assert.equal(refusalOf(revoked({})), 'webspan: the argument of init is not readable; wanted an object.');
+});
+
+test('does not call toString or valueOf of what it was given', () => {
+  const talkative = { toString: () => assert.fail('toString'), valueOf: () => assert.fail('valueOf') };
+  for (const path of ['serviceName', 'endpoint', 'timeoutMillis', 'sampler.ratio', 'protocol', 'ignoreUrls', 'corsTraceHeaders', 'debug']) {
+    assert.match(refusalOf(nested(path, talkative)), /is \[object Object\];/);
+  }
+});
+
+test('neither writes to nor keeps what it was given', () => {
+  const freeze = (value) => {
+    if (Object(value) !== value || typeof value === 'function' || value instanceof RegExp) return value;
+    Object.values(value).forEach(freeze);
+    return Object.freeze(value);
+  };
+  const build = () => ({
+    endpoint: ENDPOINT,
+    headers: { a: 'b' },
+    resourceAttributes: { list: ['a'] },
+    ignoreUrls: ['https://a.example/', /b/g],
+    corsTraceHeaders: ['traceparent'],
+    sampler: { ratio: 0.5 },
+    batch: { maxQueueSize: 1000 },
+    redact: { keys: ['pin'] },
+  });
+  const { settings } = readOptions(freeze(build()), PUBLIC);
+  const given = build();
+  const { settings: same } = readOptions(given, PUBLIC);
+  given.headers.a = 'changed';
+  given.resourceAttributes.list.push('changed');
+  given.ignoreUrls.push('changed');
+  given.corsTraceHeaders.length = 0;
+  given.sampler.ratio = 1;
+  given.batch.maxQueueSize = 1;
+  given.redact.keys[0] = 'changed';
+  assert.deepEqual(same, settings);
+  assert.notEqual(same.ignoreUrls[1], given.ignoreUrls[1]);
+  assert.notEqual(readOptions({}, LOCAL).settings.corsTraceHeaders, readOptions({}, LOCAL).settings.corsTraceHeaders);
+});
+
+test('warns of an unknown option and names the nearest', () => {
+  for (const [path, nearest] of [
+    ['endpiont', 'endpoint'],
+    ['endPoint', 'endpoint'],
+    ['servicName', 'serviceName'],
+    ['heders', 'headers'],
+    ['smapler', 'sampler'],
+    ['debg', 'debug'],
+    ['rety', 'retry'],
+    ['ignoreURLs', 'ignoreUrls'],
+    ['ignoredUrls', 'ignoreUrls'],
+    ['propogateTraceHeaderCorsUrls', 'propagateTraceHeaderCorsUrls'],
+    ['propagateTraceHeadersCorsUrls', 'propagateTraceHeaderCorsUrls'],
+    ['url', 'endpoint'],
+    ['collectorUrl', 'endpoint'],
+    ['name', 'serviceName'],
+    ['tracingOrigins', 'propagateTraceHeaderCorsUrls'],
+    ['batch.maxQueSize', 'batch.maxQueueSize'],
+    ['batch.maxExportSize', 'batch.maxExportBatchSize'],
+    ['instrumentations.fetch.requestHooks', 'instrumentations.fetch.requestHook'],
+    ['limits.attributeCount', 'limits.attributeCountLimit'],
+  ]) {
+    assert.deepEqual(warningsOf(nested(path, 1)), [`webspan: unknown option "${path}"; did you mean "${nearest}"?`]);
+  }
+  for (const path of ['zoneful', 'constructor', 'toString', 'batch.url', 'instrumentations.xhr']) {
+    assert.deepEqual(warningsOf(nested(path, 1)), [`webspan: unknown option "${path}".`]);
+  }
+});
+
+test('makes the URL for traces from the endpoint', () => {
+  for (const [endpoint, tracesUrl] of [
+    ['https://otel.example.com', 'https://otel.example.com/v1/traces'],
+    ['https://otel.example.com///', 'https://otel.example.com/v1/traces'],
+    ['HTTPS://otel.example.com:443/', 'https://otel.example.com/v1/traces'],
+    ['https://otel.example.com/prefix/', 'https://otel.example.com/prefix/v1/traces'],
+    ['https://otel.example.com/v1/traces', 'https://otel.example.com/v1/traces'],
+    ['https://otel.example.com/prefix/v1/traces/', 'https://otel.example.com/prefix/v1/traces'],
+    ['https://otel.example.com/my-v1/traces', 'https://otel.example.com/my-v1/traces/v1/traces'],
+    ['https://otel.example.com/prefix/?key=1&b=/', 'https://otel.example.com/prefix/v1/traces?key=1&b=/'],
+    ['/otlp', 'https://shop.example.com/otlp/v1/traces'],
+    ['./otlp', 'https://shop.example.com/cart/otlp/v1/traces'],
+    ['//otel.example.com', 'https://otel.example.com/v1/traces'],
+    ['https://undefined-behaviour.example/nullable', 'https://undefined-behaviour.example/nullable/v1/traces'],
+    ['https://null.example.com', 'https://null.example.com/v1/traces'],
+  ]) {
+    const { settings, warnings } = readOptions({ endpoint }, PUBLIC);
+    assert.equal(settings.tracesUrl, tracesUrl);
+    assert.deepEqual(warnings, []);
+    assert.ok(!('endpoint' in settings) && !('tracesEndpoint' in settings));
+  }
+});
+
+test('uses tracesEndpoint as it stands, before endpoint', () => {
+  assert.equal(settingsOf({ tracesEndpoint: 'https://a.example/ingest/?k=1' }).tracesUrl, 'https://a.example/ingest/?k=1');
+});
+
+test('refuses endpoints that cannot be meant, and shows neither credentials nor query', () => {
+  const unset = /an environment variable was probably not set\.$/;
+  const unusable = /wanted an http\(s\) URL without credentials, or a path like "\/otlp"\.$/;
+  for (const [endpoint, wanted] of [
+    ['', unset],
+    ['undefined', unset],
+    ['undefined/v1/traces', unset],
+    ['https://undefined', unset],
+    ['https://undefined:4318/', unset],
+    ['https://undefined.example.com/', unset],
+    ['https://otel.example.com/undefined/', unset],
+    ['https://otel.example.com/null?key=hush', unset],
+    ['https://null/v1/traces', unset],
+    ['http://localhost:NaN', unset],
+    [5, /is 5; wanted an http/],
+    [null, /is null; wanted an http/],
+    [new URL('https://otel.example.com'), /is \[object URL\]; wanted an http/],
+    ['otel.example.com', unusable],
+    ['localhost:4318', unusable],
+    ['ftp://otel.example.com', unusable],
+    ['javascript:alert(1)', unusable],
+    ['https://', unusable],
+    ['https://user:hush@otel.example.com', unusable],
+    ['https://hush@otel.example.com', unusable],
+    ['https://user:hu/hush@otel.example.com', unusable],
+    ['ftp://otel.example.com/?key=hush', unusable],
+  ]) {
+    for (const path of ['endpoint', 'tracesEndpoint']) {
+      const message = refusalOf({ [path]: endpoint });
+      assert.ok(message.startsWith(`webspan: option "${path}" is `), message);
+      assert.match(message, wanted);
+      assert.doesNotMatch(message, /hush/);
+    }
+  }
+  assert.match(refusalOf({ endpoint: '/otlp' }, { href: 'file:///index.html', hostname: '' }), unusable);
+});
+
+test('has a default endpoint on loopback pages only', () => {
+  for (const [hostname, local] of [
+    ['localhost', true],
+    ['shop.localhost', true],
+    ['127.0.0.1', true],
+    ['127.1.2.3', true],
+    ['[::1]', true],
+    ['mylocalhost', false],
+    ['localhost.example.com', false],
+    ['127.example.com', false],
+    ['127.0.0.1.example.com', false],
+    ['192.168.0.1', false],
+    ['', false],
+  ]) {
+    const { settings, warnings } = readOptions({}, { href: `http://${hostname}/`, hostname });
+    assert.equal(settings.tracesUrl, local ? 'http://localhost:4318/v1/traces' : null, hostname);
+    assert.deepEqual(warnings, local ? [] : ['webspan: option "endpoint" is not given; wanted a URL; nothing is sent without.']);
+  }
+});
+
+test('warns of an http collector that an https page cannot reach', () => {
+  for (const [endpoint, page, warns] of [
+    ['http://otel.example.com', PUBLIC, true],
+    ['http://localhost:4318', PUBLIC, false],
+    ['http://127.0.0.1:4318', PUBLIC, false],
+    ['https://otel.example.com', PUBLIC, false],
+    ['http://otel.example.com', LOCAL, false],
+  ]) {
+    assert.deepEqual(
+      warningsOf({ endpoint }, page),
+      warns ? ['webspan: option "endpoint" is an http: URL, which browsers block on an https: page; wanted https:.'] : [],
+    );
+  }
+});
+
+test('warns of patterns that would match everything or hold an unset variable, and leaves them out', () => {
+  for (const [pattern, shown] of [
+    ['', '""'],
+    [new RegExp(undefined), '/(?:)/'],
+    [new RegExp(''), '/(?:)/'],
+    [/.*/, '/.*/'],
+    [/^https|/g, '/^https|/g'],
+    ['undefined', '"undefined"'],
+    ['https://undefined/api', '"https://undefined/api"'],
+    ['https://api.example.com/null', '"https://api.example.com/null"'],
+  ]) {
+    for (const path of ['propagateTraceHeaderCorsUrls', 'ignoreUrls', 'noTraceHeaderUrls', 'instrumentations.fetch.ignoreUrls']) {
+      const { settings, warnings } = read(nested(path, ['https://ok.example/', pattern]));
+      assert.deepEqual(at(settings, path), ['https://ok.example/']);
+      assert.deepEqual(warnings, [
+        `webspan: option "${path}[1]" is ${shown}; wanted a URL, or a RegExp that does not match the empty text. It is left out.`,
+      ]);
+    }
+  }
+  assert.deepEqual(warningsOf({ propagateTraceHeaderCorsUrls: [/.+/, /./y, 'https://api.example.com', '/undefined-behaviour'] }), []);
+});
