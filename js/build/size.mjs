@@ -1,0 +1,103 @@
+// What a page loads, in bytes, against the limits: `npm run size`. Ends with 1 when something is over its limit.
+// Brotli 11 with a window of 24 bits, gzip 9. OpenTelemetry JS is bundled and measured the same way, for the ratio.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { projectDir } from './setup.mjs';
+
+/** The limits, in bytes; by row. */
+const LIMITS = {
+  'init + manual spans + fetch + OTLP protobuf, batching, retry': { brotli: 10_500 },
+  'of which JavaScript': { brotli: 5_000 },
+  'of which WebAssembly, without the hex': { raw: 30_000, brotli: 11_000 },
+};
+
+const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';
+
+/** The least that sends spans from a page with OpenTelemetry JS, as its documentation sets it up. */
+const openTelemetry = (exporter, instrumentations) => `
+  import { BatchSpanProcessor, WebTracerProvider } from '@opentelemetry/sdk-trace-web';
+  import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-${exporter}';
+  const provider = new WebTracerProvider({ spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url: '/v1/traces' }))] });
+  provider.register();
+  ${
+    instrumentations &&
+    `import { registerInstrumentations } from '@opentelemetry/instrumentation';
+    import { DocumentLoadInstrumentation } from '@opentelemetry/instrumentation-document-load';
+    import { FetchInstrumentation } from '@opentelemetry/instrumentation-fetch';
+    import { XMLHttpRequestInstrumentation } from '@opentelemetry/instrumentation-xml-http-request';
+    registerInstrumentations({ instrumentations: [new FetchInstrumentation(), new XMLHttpRequestInstrumentation(), new DocumentLoadInstrumentation()] });`
+  }
+  globalThis.tracer = provider.getTracer('page');`;
+
+async function bundled(source) {
+  const { outputFiles } = await build({
+    stdin: { contents: source, resolveDir: projectDir },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    write: false,
+  });
+  return outputFiles[0].contents;
+}
+
+/** Splits a bundle of ours into the WebAssembly and the JavaScript around it. */
+function parts(bundle) {
+  const text = bundle.toString();
+  const [literal, hex] = text.match(/["'`](0061736d[0-9a-f]+)["'`]/) ?? [];
+  if (!literal) throw new Error('dist/index.js holds no WebAssembly as hex text: is the build complete?');
+  return { hex: Buffer.from(hex), wasm: Buffer.from(hex, 'hex'), javaScript: Buffer.from(text.replace(literal, '""')) };
+}
+
+function sizes(bytes) {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+  return { raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotliCompressSync(bytes, { params }).length };
+}
+
+function built(name) {
+  try {
+    return readFileSync(join(projectDir, 'dist', name));
+  } catch (error) {
+    throw new Error(`there is no dist/${name}: run \`npm run build\``, { cause: error });
+  }
+}
+
+async function main() {
+  const index = built('index.js');
+  const { hex, wasm, javaScript } = parts(index);
+  const rows = {
+    'init + manual spans + fetch + OTLP protobuf, batching, retry': index,
+    'of which JavaScript': javaScript,
+    'of which WebAssembly, as hex text': hex,
+    'of which WebAssembly, without the hex': wasm,
+    'webspan.global.js, for a script tag': built('webspan.global.js'),
+    'fallback.js, only where WebAssembly is blocked': built('fallback.js'),
+    [OPENTELEMETRY]: await bundled(openTelemetry('http', false)),
+    'OpenTelemetry JS, fetch, XHR, document load': await bundled(openTelemetry('http', true)),
+    'OpenTelemetry JS, the same with protobuf': await bundled(openTelemetry('proto', true)),
+  };
+  const measured = Object.fromEntries(Object.entries(rows).map(([row, bytes]) => [row, sizes(bytes)]));
+  const bytes = (value) => (value === undefined ? '' : value.toLocaleString('en')).padStart(9);
+
+  console.log(`${''.padEnd(62)}${['raw', 'gzip 9', 'brotli 11', 'limit', 'ratio'].map((head) => head.padStart(11)).join('')}`);
+  let over = 0;
+  for (const [row, size] of Object.entries(measured)) {
+    const limit = LIMITS[row] ?? {};
+    const broken = Object.keys(limit).filter((encoding) => size[encoding] > limit[encoding]);
+    over += broken.length;
+    const ratio = (size.brotli / measured[OPENTELEMETRY].brotli).toFixed(2);
+    const cells = [size.raw, size.gzip, size.brotli, limit.brotli].map((value) => `  ${bytes(value)}`).join('');
+    console.log(`${row.padEnd(62)}${cells}${ratio.padStart(11)}`);
+    for (const encoding of broken) {
+      console.log(`  OVER: ${encoding} ${bytes(size[encoding]).trim()} B, limit ${bytes(limit[encoding]).trim()} B`);
+    }
+  }
+  console.log(`\nratio: to the ${measured[OPENTELEMETRY].brotli.toLocaleString('en')} B of "${OPENTELEMETRY}"`);
+  process.exitCode = over > 0 ? 1 : 0;
+}
+
+await main();

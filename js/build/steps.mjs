@@ -1,0 +1,52 @@
+// Runs named steps one after the other, says which, and sums up at the end: what `npm test` and `npm run check` are made of.
+
+import { spawnSync } from 'node:child_process';
+import { projectDir } from './setup.mjs';
+
+/** @typedef {[name: string, run: string[] | (() => unknown)]} Step a command with its arguments, or a function that throws when it fails */
+
+/**
+ * Runs all steps, also after one has failed, so that one run tells all. Ends the process with 1 when one has.
+ *
+ * @param {Step[]} steps
+ * @param {{ needed?: Step[] }} [options] `needed`: without these the others make no sense; the first that fails ends the run
+ */
+export async function runSteps(steps, { needed = [] } = {}) {
+  const results = [];
+  for (const step of needed) {
+    const result = await runStep(step);
+    results.push(result);
+    if (!result.passed) return conclude(results);
+  }
+  for (const step of steps) results.push(await runStep(step));
+  conclude(results);
+}
+
+/** @param {Step} step */
+async function runStep([name, run]) {
+  console.log(`\n=== ${name}`);
+  const startMs = performance.now();
+  let passed = true;
+  if (typeof run === 'function') {
+    try {
+      await run();
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : error);
+      passed = false;
+    }
+  } else {
+    const [command, ...args] = run;
+    const { status, error } = spawnSync(command, args, { cwd: projectDir, stdio: 'inherit' });
+    if (error) console.error(error.message);
+    passed = status === 0;
+  }
+  return { name, passed, seconds: (performance.now() - startMs) / 1000 };
+}
+
+function conclude(results) {
+  console.log('\n=== all steps');
+  for (const { name, passed, seconds } of results) console.log(`${passed ? 'passed' : 'FAILED'}  ${seconds.toFixed(1).padStart(6)} s  ${name}`);
+  const failed = results.filter(({ passed }) => !passed).length;
+  console.log(`${results.length - failed} passed, ${failed} failed`);
+  process.exit(failed ? 1 : 0);
+}

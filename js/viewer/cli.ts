@@ -1,0 +1,57 @@
+/** The `webspan` command: `webspan <command> [options]`. Each command is a file of its own and a line in `COMMANDS`. */
+import { UsageError, type Command } from './command.js';
+import { viewer } from './viewer.js';
+
+/** Written into the built file by the build. */
+declare const WEBSPAN_VERSION: string;
+
+const COMMANDS: Record<string, Command> = { viewer };
+
+const HELP = `webspan: OpenTelemetry tracing for the browser
+
+Usage: webspan <command> [options]
+
+Commands:
+${Object.entries(COMMANDS)
+  .map(([name, command]) => `  ${name.padEnd(10)} ${command.summary}`)
+  .join('\n')}
+
+Options:
+  -h, --help     this text; with a command, the options of that command
+  -v, --version  the version of webspan
+`;
+
+async function main([name, ...argv]: string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`${WEBSPAN_VERSION}\n`);
+    return 0;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    const what = name.startsWith('-') ? 'option' : 'command';
+    process.stderr.write(`webspan: unknown ${what} "${name}", wanted one of: ${Object.keys(COMMANDS).join(', ')}\nSee webspan --help\n`);
+    return 2;
+  }
+  if (argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(command.help);
+    return 0;
+  }
+  try {
+    return await command.run(argv);
+  } catch (error) {
+    if (!isUsageError(error)) throw error;
+    process.stderr.write(`webspan ${name}: ${error.message}\nSee webspan ${name} --help\n`);
+    return 2;
+  }
+}
+
+/** `parseArgs` of Node throws its own for options it was not told about. */
+function isUsageError(error: unknown): error is Error {
+  return error instanceof UsageError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,370 @@
+//! OTLP messages -> the spans of the viewer's API.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1 as otlp;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// One export request. Spans stand with the resource and scope they share, so that each is handed over once.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Export {
+    pub groups: Vec<Group>,
+    /// Spans that are left out because their ids are unusable.
+    pub rejected_spans: u32,
+    /// Why the first of them was rejected; empty without any.
+    pub rejection: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Group {
+    pub resource: Attributes,
+    pub scope: Scope,
+    pub spans: Vec<Span>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Scope {
+    pub name: String,
+    pub version: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Span {
+    pub trace_id: String,
+    pub span_id: String,
+    /// Empty for a root.
+    pub parent_span_id: String,
+    pub name: String,
+    pub kind: &'static str,
+    pub start_time_unix_nano: String,
+    pub end_time_unix_nano: String,
+    pub flags: u32,
+    pub trace_state: String,
+    pub attributes: Attributes,
+    pub dropped_attributes_count: u32,
+    pub events: Vec<Event>,
+    pub dropped_events_count: u32,
+    pub links: Vec<Link>,
+    pub dropped_links_count: u32,
+    pub status: Status,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    pub time_unix_nano: String,
+    pub name: String,
+    pub attributes: Attributes,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    pub trace_id: String,
+    pub span_id: String,
+    pub attributes: Attributes,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Status {
+    pub code: &'static str,
+    pub message: String,
+}
+
+/// In the order of the wire. A key that stands twice is written twice; the reader's map keeps the last.
+#[derive(Debug, PartialEq)]
+pub struct Attributes(pub Vec<(String, Value)>);
+
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    Empty,
+    Text(String),
+    Bool(bool),
+    Number(f64),
+    List(Vec<Value>),
+    Map(Attributes),
+}
+
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in &self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+pub fn export(request: ExportTraceServiceRequest) -> Export {
+    let mut export = Export { groups: Vec::new(), rejected_spans: 0, rejection: String::new() };
+    for of_resource in request.resource_spans {
+        let resource = of_resource.resource.unwrap_or_default().attributes;
+        for of_scope in of_resource.scope_spans {
+            let mut spans = Vec::with_capacity(of_scope.spans.len());
+            for message in of_scope.spans {
+                match span(message) {
+                    Ok(span) => spans.push(span),
+                    Err(reason) => {
+                        export.rejected_spans += 1;
+                        if export.rejection.is_empty() {
+                            export.rejection = reason;
+                        }
+                    }
+                }
+            }
+            export.groups.push(Group { resource: attributes(resource.clone()), scope: scope(of_scope.scope.unwrap_or_default()), spans });
+        }
+    }
+    export
+}
+
+fn span(message: otlp::Span) -> Result<Span, String> {
+    let ids = [
+        ("trace id", &message.trace_id, 16, true),
+        ("span id", &message.span_id, 8, true),
+        ("parent span id", &message.parent_span_id, 8, false),
+    ];
+    for (which, bytes, wanted_bytes, required) in ids {
+        let absent = bytes.iter().all(|&byte| byte == 0);
+        if (absent && required) || (!absent && bytes.len() != wanted_bytes) {
+            let digits = wanted_bytes * 2;
+            let given = hex(bytes);
+            let name = &message.name;
+            return Err(format!("span \"{name}\": {which} is \"{given}\", wanted {digits} hex digits, not all of them 0"));
+        }
+    }
+    let root = message.parent_span_id.iter().all(|&byte| byte == 0);
+    Ok(Span {
+        trace_id: hex(&message.trace_id),
+        span_id: hex(&message.span_id),
+        parent_span_id: if root { String::new() } else { hex(&message.parent_span_id) },
+        kind: kind(message.kind),
+        name: message.name,
+        start_time_unix_nano: message.start_time_unix_nano.to_string(),
+        end_time_unix_nano: message.end_time_unix_nano.to_string(),
+        flags: message.flags,
+        trace_state: message.trace_state,
+        attributes: attributes(message.attributes),
+        dropped_attributes_count: message.dropped_attributes_count,
+        events: message.events.into_iter().map(event).collect(),
+        dropped_events_count: message.dropped_events_count,
+        links: message.links.into_iter().map(link).collect(),
+        dropped_links_count: message.dropped_links_count,
+        status: status(message.status.unwrap_or_default()),
+    })
+}
+
+fn event(message: otlp::span::Event) -> Event {
+    Event { time_unix_nano: message.time_unix_nano.to_string(), name: message.name, attributes: attributes(message.attributes) }
+}
+
+fn link(message: otlp::span::Link) -> Link {
+    Link { trace_id: hex(&message.trace_id), span_id: hex(&message.span_id), attributes: attributes(message.attributes) }
+}
+
+fn scope(message: InstrumentationScope) -> Scope {
+    Scope { name: message.name, version: message.version }
+}
+
+fn kind(number: i32) -> &'static str {
+    let kind = otlp::span::SpanKind::try_from(number).unwrap_or_default();
+    kind.as_str_name().trim_start_matches("SPAN_KIND_")
+}
+
+fn status(message: otlp::Status) -> Status {
+    let code = otlp::status::StatusCode::try_from(message.code).unwrap_or_default();
+    Status { code: code.as_str_name().trim_start_matches("STATUS_CODE_"), message: message.message }
+}
+
+fn attributes(messages: Vec<KeyValue>) -> Attributes {
+    Attributes(messages.into_iter().map(|pair| (pair.key, value(pair.value))).collect())
+}
+
+fn value(message: Option<AnyValue>) -> Value {
+    use any_value::Value as Any;
+    match message.and_then(|any| any.value) {
+        Some(Any::StringValue(text)) => Value::Text(text),
+        Some(Any::BoolValue(yes)) => Value::Bool(yes),
+        Some(Any::IntValue(number)) => integer(number),
+        Some(Any::DoubleValue(number)) => double(number),
+        Some(Any::BytesValue(bytes)) => Value::Text(BASE64_STANDARD.encode(bytes)),
+        Some(Any::ArrayValue(list)) => Value::List(list.values.into_iter().map(|item| value(Some(item))).collect()),
+        Some(Any::KvlistValue(list)) => Value::Map(attributes(list.values)),
+        // A string by its index in a table that only profiles carry.
+        Some(Any::StringValueStrindex(_)) | None => Value::Empty,
+    }
+}
+
+/// `Number.MAX_SAFE_INTEGER`: beyond it a JavaScript number would show another integer than the one that was sent.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+fn integer(number: i64) -> Value {
+    if number.unsigned_abs() <= MAX_SAFE_INTEGER { Value::Number(number as f64) } else { Value::Text(number.to_string()) }
+}
+
+/// What JSON has no number for is text there, as in OTLP/JSON.
+fn double(number: f64) -> Value {
+    if number.is_finite() {
+        Value::Number(number)
+    } else if number.is_nan() {
+        Value::Text("NaN".into())
+    } else {
+        Value::Text(if number > 0.0 { "Infinity" } else { "-Infinity" }.into())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use prost::Message;
+
+    use super::*;
+
+    fn text(text: &str) -> Option<AnyValue> {
+        Some(AnyValue { value: Some(any_value::Value::StringValue(text.into())) })
+    }
+
+    fn attribute(key: &str, value: any_value::Value) -> KeyValue {
+        KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
+    }
+
+    fn valid_span() -> otlp::Span {
+        otlp::Span {
+            trace_id: vec![0xab; 16],
+            span_id: vec![0x0c; 8],
+            name: "GET".into(),
+            kind: 3,
+            start_time_unix_nano: u64::MAX,
+            ..Default::default()
+        }
+    }
+
+    fn request(spans: Vec<otlp::Span>) -> ExportTraceServiceRequest {
+        ExportTraceServiceRequest {
+            resource_spans: vec![otlp::ResourceSpans {
+                resource: Some(Resource {
+                    attributes: vec![KeyValue { key: "service.name".into(), value: text("shop"), ..Default::default() }],
+                    ..Default::default()
+                }),
+                scope_spans: vec![otlp::ScopeSpans {
+                    scope: Some(InstrumentationScope { name: "webspan/fetch".into(), version: "1".into(), ..Default::default() }),
+                    spans,
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+        }
+    }
+
+    #[test]
+    fn a_span_keeps_what_the_wire_says() {
+        let message = otlp::Span {
+            parent_span_id: vec![1; 8],
+            flags: 0x301,
+            trace_state: "a=b".into(),
+            events: vec![otlp::span::Event { time_unix_nano: 5, name: "exception".into(), ..Default::default() }],
+            links: vec![otlp::span::Link { trace_id: vec![2; 16], span_id: vec![3; 8], ..Default::default() }],
+            status: Some(otlp::Status { code: 2, message: "late".into() }),
+            ..valid_span()
+        };
+        let export = export(request(vec![message]));
+        let group = &export.groups[0];
+        assert_eq!(group.resource.0, [("service.name".into(), Value::Text("shop".into()))]);
+        assert_eq!((group.scope.name.as_str(), group.scope.version.as_str()), ("webspan/fetch", "1"));
+        let span = &group.spans[0];
+        assert_eq!(span.trace_id, "abababababababababababababababab");
+        assert_eq!(span.span_id, "0c0c0c0c0c0c0c0c");
+        assert_eq!(span.parent_span_id, "0101010101010101");
+        assert_eq!((span.kind, span.flags, span.trace_state.as_str()), ("CLIENT", 0x301, "a=b"));
+        assert_eq!(span.start_time_unix_nano, "18446744073709551615");
+        assert_eq!((span.events[0].time_unix_nano.as_str(), span.events[0].name.as_str()), ("5", "exception"));
+        assert_eq!(span.links[0].span_id, "0303030303030303");
+        assert_eq!((span.status.code, span.status.message.as_str()), ("ERROR", "late"));
+    }
+
+    #[test]
+    fn values_become_what_javascript_can_hold() {
+        use any_value::Value as Any;
+        let table = [
+            (Any::IntValue(9_007_199_254_740_991), Value::Number(9_007_199_254_740_991.0)),
+            (Any::IntValue(9_007_199_254_740_992), Value::Text("9007199254740992".into())),
+            (Any::IntValue(i64::MIN), Value::Text("-9223372036854775808".into())),
+            (Any::DoubleValue(-0.5), Value::Number(-0.5)),
+            (Any::DoubleValue(f64::NAN), Value::Text("NaN".into())),
+            (Any::DoubleValue(f64::NEG_INFINITY), Value::Text("-Infinity".into())),
+            (Any::BoolValue(true), Value::Bool(true)),
+            (Any::BytesValue(vec![0, 1, 2]), Value::Text("AAEC".into())),
+            (
+                Any::ArrayValue(ArrayValue { values: vec![text("a").unwrap(), AnyValue::default()] }),
+                Value::List(vec![Value::Text("a".into()), Value::Empty]),
+            ),
+            (
+                Any::KvlistValue(KeyValueList { values: vec![attribute("x", Any::IntValue(1))] }),
+                Value::Map(Attributes(vec![("x".into(), Value::Number(1.0))])),
+            ),
+        ];
+        for (sent, wanted) in table {
+            let label = format!("{sent:?}");
+            assert_eq!(value(Some(AnyValue { value: Some(sent) })), wanted, "{label}");
+        }
+    }
+
+    #[test]
+    fn a_span_with_unusable_ids_is_rejected_and_the_others_stay() {
+        let short_trace_id = otlp::Span { trace_id: vec![1; 8], name: "short".into(), ..valid_span() };
+        let zero_span_id = otlp::Span { span_id: vec![0; 8], ..valid_span() };
+        let long_parent = otlp::Span { parent_span_id: vec![1; 16], ..valid_span() };
+        let export = export(request(vec![short_trace_id, valid_span(), zero_span_id, long_parent]));
+        assert_eq!(export.groups[0].spans.len(), 1);
+        assert_eq!(export.rejected_spans, 3);
+        assert_eq!(export.rejection, r#"span "short": trace id is "0101010101010101", wanted 32 hex digits, not all of them 0"#);
+    }
+
+    #[test]
+    fn a_parent_id_of_zeros_means_a_root() {
+        let export = export(request(vec![otlp::Span { parent_span_id: vec![0; 8], ..valid_span() }]));
+        assert_eq!(export.groups[0].spans[0].parent_span_id, "");
+    }
+
+    #[test]
+    fn enum_numbers_of_the_future_fall_back() {
+        let message = otlp::Span { kind: 99, status: Some(otlp::Status { code: -1, message: String::new() }), ..valid_span() };
+        let export = export(request(vec![message]));
+        let span = &export.groups[0].spans[0];
+        assert_eq!((span.kind, span.status.code), ("UNSPECIFIED", "UNSET"));
+    }
+
+    #[test]
+    fn damaged_protobuf_is_an_error_and_never_a_panic() {
+        let whole = request(vec![valid_span()]).encode_to_vec();
+        let mut errors = 0;
+        for position in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[position] ^= 1 << bit;
+                match ExportTraceServiceRequest::decode(damaged.as_slice()) {
+                    Ok(request) => drop(export(request)),
+                    Err(_) => errors += 1,
+                }
+            }
+            assert!(ExportTraceServiceRequest::decode(&whole[..position]).is_err() || position == 0);
+        }
+        assert!(errors > 0);
+    }
+}

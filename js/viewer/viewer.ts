@@ -1,0 +1,71 @@
+/** `webspan viewer`. */
+import { parseArgs } from 'node:util';
+import { UsageError, type Command } from './command.js';
+import { DEFAULT_HOST, DEFAULT_MAX_SPANS, DEFAULT_PORT, startViewer, type Viewer } from './server.js';
+
+export const viewer: Command = {
+  summary: 'receives traces from your page and your backends, and shows them',
+  help: `Receives OTLP/HTTP traces and shows them as they arrive. They are kept in memory only.
+
+Usage: webspan viewer [options]
+
+Options:
+  --port <number>       port to listen on, 0 for any that is free (default ${DEFAULT_PORT}, the port of OTLP/HTTP)
+  --host <address>      address to listen on (default ${DEFAULT_HOST}, which other machines cannot reach)
+  --max-spans <number>  spans to keep; beyond them the stalest traces are dropped (default ${DEFAULT_MAX_SPANS})
+  -h, --help            this text
+`,
+  async run(argv) {
+    const { values } = parseArgs({
+      args: argv,
+      options: { port: { type: 'string' }, host: { type: 'string' }, 'max-spans': { type: 'string' } },
+    });
+    const host = values.host ?? DEFAULT_HOST;
+    const port = integer('--port', values.port ?? String(DEFAULT_PORT), 0, 65535);
+    const maxSpans = integer('--max-spans', values['max-spans'] ?? String(DEFAULT_MAX_SPANS), 1, Number.MAX_SAFE_INTEGER);
+    let started: Viewer;
+    try {
+      started = await startViewer({
+        host,
+        port,
+        maxSpans,
+        onComplaint: (message) => process.stderr.write(`${message}\n`),
+      });
+    } catch (error) {
+      process.stderr.write(`webspan viewer: ${whyNotStarted(error as NodeJS.ErrnoException, host, port)}\n`);
+      return 1;
+    }
+    process.stdout.write(`webspan viewer
+  page      ${started.url}
+  endpoint  ${started.url}   (OTLP/HTTP, protobuf or JSON; traces go to /v1/traces)
+Ctrl-C stops it.
+`);
+    await new Promise<void>((resolve) => {
+      process.once('SIGINT', resolve);
+      process.once('SIGTERM', resolve);
+    });
+    await started.close();
+    return 0;
+  },
+};
+
+function integer(option: string, given: string, least: number, most: number): number {
+  const number = /^\d+$/.test(given) ? Number(given) : NaN;
+  if (number >= least && number <= most) return number;
+  throw new UsageError(`${option} is "${given}", wanted a whole number from ${least} to ${most}`);
+}
+
+function whyNotStarted(error: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${host} is taken, perhaps by another viewer or an OpenTelemetry Collector.
+Stop that one, or take another port and give SDKs the endpoint it prints: webspan viewer --port ${port < 65535 ? port + 1 : 0}`;
+    case 'EACCES':
+      return `port ${port} on ${host} needs more rights; ports from 1024 on do not`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${host} is no address of this machine; 0.0.0.0 listens on all it has`;
+    default:
+      return error.message;
+  }
+}
