@@ -1,14 +1,7 @@
 // Which span is active: the one that new spans and requests hang below. A synchronous stack, since no browser has AsyncContext:
 // after a native `await` nothing is active, and a span has to be handed on.
 
-import type { Span } from './span.js';
-
-/** The part of `Context` of `@opentelemetry/api` that is needed here. */
-export interface Context {
-  getValue(key: symbol): unknown;
-  setValue(key: symbol, value: unknown): Context;
-  deleteValue(key: symbol): Context;
-}
+import type { Context, Span } from './api.js';
 
 /** Where `@opentelemetry/api` keeps the span in a context. */
 const SPAN_KEY = Symbol.for('OpenTelemetry Context Key SPAN');

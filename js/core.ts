@@ -1,6 +1,7 @@
 // The core: loads the WebAssembly, writes text into its scratch area, and stands between it and the page, so that nothing it does can
 // break the page. The only file that knows the glue.
 
+import type { Loss, Stats } from './api.js';
 import { initSync, type InitOutput } from '#core';
 import { hex } from '#wasm';
 
@@ -23,7 +24,7 @@ const SHORT_TEXT = 150;
 const CLOCK_CHECK_MS = 250;
 
 /** Order and number of `Loss` in engine.rs. */
-export const LOSSES = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown'] as const;
+export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown'];
 
 /** Where the counts stand in `Counts` of engine.rs. */
 const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5];
@@ -36,25 +37,6 @@ const decoder = new TextDecoder();
 
 /** Answers every call with -1: the core before it has started, and after it has trapped. */
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
-
-/** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered` and `dropped`. */
-export interface Stats {
-  /** Spans that have ended. */
-  ended: number;
-  /** Wait to be sent. */
-  queued: number;
-  /** Were sent, and not answered yet. */
-  inFlight: number;
-  /** Were taken by the collector. */
-  delivered: number;
-  /** Were sent twice, as the page was left before the first request was answered: possible duplicates. Not a place of its own. */
-  resent: number;
-  /** Are lost, by reason. */
-  dropped: Record<(typeof LOSSES)[number] | 'coreFailed', number> & {
-    /** Requests that were made before the core was ready, and so have no span. They are not among `ended`. */
-    notReady: number;
-  };
-}
 
 export class Core {
   /** The exports of the module; inert until it runs. */

@@ -1,36 +1,18 @@
 // The public door: init() and what it gives.
 
+import type { Span, SpanOptions, Stats, Webspan } from './api.js';
 import { ActiveSpan } from './context.js';
-import { Core, RESOURCE, type Exports, type Stats } from './core.js';
+import { Core, RESOURCE, type Exports } from './core.js';
 import { installFetch, type Capture } from './capture/fetch.js';
 import { load } from '#fallback';
 import { readOptions, type Settings, type WebspanOptions } from './options.js';
 import { isPrerendering, watchPage } from './page.js';
-import { coreSpan, CoreSpan, pushList, setAttributes, type Span } from './span.js';
-import { CoreTracer, type SpanOptions, type Tracer } from './tracer.js';
+import { coreSpan, CoreSpan, pushList, setAttributes } from './span.js';
+import { CoreTracer } from './tracer.js';
 import { Transport } from './transport.js';
 
-export type { Context } from './context.js';
-export type { Stats } from './core.js';
+export type * from './api.js';
 export type * from './options.js';
-export type { Exception, Link, Span, SpanContext, SpanStatus, TimeInput, TraceState } from './span.js';
-export type { SpanOptions, Tracer } from './tracer.js';
-
-/** What a page has of webspan once it is started. */
-export interface Webspan {
-  /** For the page's own spans. */
-  readonly tracer: Tracer;
-  /** For the spans of a library: `name` and `version` become the instrumentation scope. */
-  getTracer(name: string, version?: string): Tracer;
-  /** Sends all that has ended. Resolves when it is answered, or an attempt has failed; never rejects. */
-  flush(): Promise<void>;
-  /** Sends all that has ended, restores what was wrapped, and falls silent. Never rejects. */
-  shutdown(): Promise<void>;
-  /** What has become of the spans. */
-  stats(): Stats;
-  /** The user's word: `true` sends what has waited for it, `false` discards it and records nothing until `true` comes. */
-  setConsent(granted: boolean): void;
-}
 
 /** Where the started instance is known to every copy of this package in the page. */
 const INSTANCE = Symbol.for('webspan.instance');

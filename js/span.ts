@@ -1,55 +1,8 @@
 // A span: the handle of a span in the core, and its identity as seven small integers, so that the context outlives the span.
 
+import type { Exception, Link, Span, SpanContext, SpanStatus, TimeInput, TraceState } from './api.js';
 import { type Core, STAGED } from './core.js';
 import type { Attributes, AttributeValue } from './options.js';
-
-/** Milliseconds since 1970 or since the page's time origin, a `Date`, or seconds and nanoseconds since 1970; as in `@opentelemetry/api`. */
-export type TimeInput = number | Date | [number, number];
-
-/** As in `@opentelemetry/api`. */
-export interface TraceState {
-  set(key: string, value: string): TraceState;
-  unset(key: string): TraceState;
-  get(key: string): string | undefined;
-  serialize(): string;
-}
-
-/** As in `@opentelemetry/api`. */
-export interface SpanContext {
-  traceId: string;
-  spanId: string;
-  traceFlags: number;
-  isRemote?: boolean;
-  traceState?: TraceState;
-}
-
-export interface Link {
-  context: SpanContext;
-  attributes?: Attributes;
-}
-
-/** `code`: 0 unset, 1 ok, 2 error; as in `@opentelemetry/api`. */
-export interface SpanStatus {
-  code: number;
-  message?: string;
-}
-
-export type Exception = string | { name?: string; message?: string; stack?: string; code?: string | number };
-
-/** As in `@opentelemetry/api`. */
-export interface Span {
-  spanContext(): SpanContext;
-  setAttribute(key: string, value: AttributeValue): this;
-  setAttributes(attributes: Attributes): this;
-  addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this;
-  addLink(link: Link): this;
-  addLinks(links: Link[]): this;
-  setStatus(status: SpanStatus): this;
-  updateName(name: string): this;
-  end(endTime?: TimeInput): void;
-  isRecording(): boolean;
-  recordException(exception: Exception, time?: TimeInput): void;
-}
 
 /** The words of a context and its flags, as the core takes and gives them. */
 export class CoreSpan implements Span {
@@ -117,6 +70,7 @@ export class CoreSpan implements Span {
   }
 
   setAttribute(key: string, value: AttributeValue): this {
+    // As `recorded` does, without its closure: this is called most of all.
     if (this.handle >= 0) {
       try {
         setAttribute(this.core, this.handle, key, value);
@@ -128,90 +82,62 @@ export class CoreSpan implements Span {
   }
 
   setAttributes(attributes: Attributes): this {
-    if (this.handle >= 0) {
-      try {
-        setAttributes(this.core, this.handle, attributes);
-      } catch (error) {
-        this.core.caught(error);
-      }
-    }
-    return this;
+    return this.recorded((core, handle) => setAttributes(core, handle, attributes));
   }
 
   addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this {
-    if (this.handle >= 0) {
-      try {
-        const { core } = this;
-        const isTime = isTimeInput(attributesOrStartTime);
-        const time = isTime ? attributesOrStartTime : startTime;
-        core.x.stage_event();
-        if (!isTime && attributesOrStartTime) setAttributes(core, STAGED, attributesOrStartTime);
-        core.x.add_event(this.handle, core.text(String(name), 0), millis(core, time));
-      } catch (error) {
-        this.core.caught(error);
-      }
-    }
-    return this;
+    return this.recorded((core, handle) => {
+      const isTime = isTimeInput(attributesOrStartTime);
+      core.x.stage_event();
+      if (!isTime && attributesOrStartTime) setAttributes(core, STAGED, attributesOrStartTime);
+      core.x.add_event(handle, core.text(String(name), 0), millis(core, isTime ? attributesOrStartTime : startTime));
+    });
   }
 
   addLink(link: Link): this {
-    if (this.handle >= 0) {
-      try {
-        const { core } = this;
-        const target = fromContext(core, link.context);
-        if (target?.isValid()) {
-          core.x.stage_link();
-          if (link.attributes) setAttributes(core, STAGED, link.attributes);
-          target.setParent();
-          core.x.add_link(this.handle, core.text(target.traceState ?? '', 0));
-        }
-      } catch (error) {
-        this.core.caught(error);
+    return this.recorded((core, handle) => {
+      const target = fromContext(core, link.context);
+      if (target) {
+        core.x.stage_link();
+        if (link.attributes) setAttributes(core, STAGED, link.attributes);
+        target.setParent();
+        core.x.add_link(handle, core.text(target.traceState ?? '', 0));
       }
-    }
-    return this;
+    });
   }
 
   addLinks(links: Link[]): this {
-    for (const link of links) this.addLink(link);
-    return this;
+    return this.recorded(() => links.forEach((link) => this.addLink(link)));
   }
 
   setStatus(status: SpanStatus): this {
-    if (this.handle >= 0) {
-      try {
-        this.core.x.set_status(this.handle, status.code, this.core.text(String(status.message ?? ''), 0));
-      } catch (error) {
-        this.core.caught(error);
-      }
-    }
-    return this;
+    return this.recorded((core, handle) => core.x.set_status(handle, status.code, core.text(String(status.message ?? ''), 0)));
   }
 
   updateName(name: string): this {
+    return this.recorded((core, handle) => core.x.rename(handle, core.text(String(name), 0)));
+  }
+
+  recordException(exception: Exception, time?: TimeInput): void {
+    this.recorded((core, handle) => {
+      const at = millis(core, time);
+      const { type, message, stack } = describeThrown(exception);
+      const typeBytes = core.text(type, 0);
+      const messageBytes = core.text(message, typeBytes);
+      core.x.record_exception(handle, typeBytes, messageBytes, core.text(stack, typeBytes + messageBytes), at);
+    });
+  }
+
+  /** Does something to the span in the core, unless it has ended; what the page's values throw on the way stays here. */
+  private recorded(run: (core: Core, handle: number) => void): this {
     if (this.handle >= 0) {
       try {
-        this.core.x.rename(this.handle, this.core.text(String(name), 0));
+        run(this.core, this.handle);
       } catch (error) {
         this.core.caught(error);
       }
     }
     return this;
-  }
-
-  recordException(exception: Exception, time?: TimeInput): void {
-    if (this.handle >= 0) {
-      try {
-        const { core } = this;
-        const at = millis(core, time);
-        const { type, message, stack } = describeThrown(exception);
-        const typeBytes = core.text(type, 0);
-        const messageBytes = core.text(message, typeBytes);
-        core.x.record_exception(this.handle, typeBytes, messageBytes, core.text(stack, typeBytes + messageBytes), at);
-      } catch (error) {
-        this.core.caught(error);
-      }
-    }
   }
 
   isRecording(): boolean {

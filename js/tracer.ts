@@ -1,29 +1,10 @@
 // Tracers: what starts spans.
 
-import type { ActiveSpan, Context } from './context.js';
+import type { Context, Span, SpanOptions, Tracer } from './api.js';
+import type { ActiveSpan } from './context.js';
 import type { Core } from './core.js';
 import type { Attributes, SamplerFunction } from './options.js';
-import { coreSpan, CoreSpan, type Link, millis, setAttributes, type Span, type TimeInput } from './span.js';
-
-/** As in `@opentelemetry/api`. */
-export interface SpanOptions {
-  /** 0 internal, 1 server, 2 client, 3 producer, 4 consumer. @defaultValue 0 */
-  kind?: number;
-  attributes?: Attributes;
-  links?: Link[];
-  /** @defaultValue now */
-  startTime?: TimeInput;
-  /** Starts a new trace, whatever is active. @defaultValue false */
-  root?: boolean;
-}
-
-/** As in `@opentelemetry/api`. */
-export interface Tracer {
-  startSpan(name: string, options?: SpanOptions, context?: Context): Span;
-  startActiveSpan<F extends (span: Span) => unknown>(name: string, fn: F): ReturnType<F>;
-  startActiveSpan<F extends (span: Span) => unknown>(name: string, options: SpanOptions, fn: F): ReturnType<F>;
-  startActiveSpan<F extends (span: Span) => unknown>(name: string, options: SpanOptions, context: Context | undefined, fn: F): ReturnType<F>;
-}
+import { coreSpan, CoreSpan, millis, setAttributes } from './span.js';
 
 /** Where `@opentelemetry/core` marks a context in which nothing is to be traced. */
 const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');

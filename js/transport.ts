@@ -11,18 +11,6 @@ const [SEND, SHOW, REPORT] = [1, 2, 3];
 const NO_ANSWER = 0;
 const TIMED_OUT = -1;
 
-/** Why spans are lost, in words; by reason. */
-const WORDS: Record<(typeof LOSSES)[number], string> = {
-  queueFull: 'the queue is full (option "batch.maxQueueSize")',
-  rejected: 'the collector rejected them',
-  refused: 'the collector refused the request',
-  expired: 'the collector could not be reached in time (option "retry")',
-  evicted: 'too many spans are open: they are never ended',
-  consent: 'there is no consent',
-  noEndpoint: 'there is no endpoint to send them to (option "endpoint")',
-  shutdown: 'webspan was shut down',
-};
-
 type Headers = Record<string, string>;
 
 export interface TransportHost {
@@ -66,7 +54,7 @@ export class Transport {
         } else if (effect === SHOW) {
           this.host.show(new TextDecoder().decode(core.body()));
         } else if (effect === REPORT) {
-          this.host.report(`${c} span${c === 1 ? '' : 's'} lost: ${WORDS[LOSSES[a]]}${b ? `, HTTP ${b}` : ''}. Further losses of this kind are only counted, see stats().`);
+          this.host.report(`${c} spans lost: ${LOSSES[a]}${b ? ` (HTTP ${b})` : ''}; more of this are only counted in stats()`);
         }
       }
       core.refresh();

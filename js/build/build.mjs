@@ -142,7 +142,8 @@ export function buildTypes() {
   say('types (tsc)');
   rmSync(join(root, '.cache/types'), { recursive: true, force: true });
   run(bin('tsc'), ['-p', 'js']);
-  cpSync(join(root, '.cache/types'), dist, { recursive: true });
+  // What the public types are made of, and no more: the others speak of the core.
+  for (const name of ['index', 'api', 'options', 'urls']) cpSync(join(root, `.cache/types/${name}.d.ts`), join(dist, `${name}.d.ts`));
 }
 
 async function main() {

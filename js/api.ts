@@ -1,0 +1,117 @@
+// The public types: what a page sees of webspan. The verbs and their signatures are those of `@opentelemetry/api`, so that its users find
+// what they know.
+
+import type { Attributes, AttributeValue } from './options.js';
+
+/** Milliseconds since 1970 or since the page's time origin, a `Date`, or seconds and nanoseconds since 1970; as in `@opentelemetry/api`. */
+export type TimeInput = number | Date | [number, number];
+
+/** As in `@opentelemetry/api`. */
+export interface TraceState {
+  set(key: string, value: string): TraceState;
+  unset(key: string): TraceState;
+  get(key: string): string | undefined;
+  serialize(): string;
+}
+
+/** As in `@opentelemetry/api`. */
+export interface SpanContext {
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+  isRemote?: boolean;
+  traceState?: TraceState;
+}
+
+export interface Link {
+  context: SpanContext;
+  attributes?: Attributes;
+}
+
+/** `code`: 0 unset, 1 ok, 2 error; as in `@opentelemetry/api`. */
+export interface SpanStatus {
+  code: number;
+  message?: string;
+}
+
+export type Exception = string | { name?: string; message?: string; stack?: string; code?: string | number };
+
+/** As in `@opentelemetry/api`. */
+export interface Span {
+  spanContext(): SpanContext;
+  setAttribute(key: string, value: AttributeValue): this;
+  setAttributes(attributes: Attributes): this;
+  addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this;
+  addLink(link: Link): this;
+  addLinks(links: Link[]): this;
+  setStatus(status: SpanStatus): this;
+  updateName(name: string): this;
+  end(endTime?: TimeInput): void;
+  isRecording(): boolean;
+  recordException(exception: Exception, time?: TimeInput): void;
+}
+
+/** As in `@opentelemetry/api`. */
+export interface SpanOptions {
+  /** 0 internal, 1 server, 2 client, 3 producer, 4 consumer. @defaultValue 0 */
+  kind?: number;
+  attributes?: Attributes;
+  links?: Link[];
+  /** @defaultValue now */
+  startTime?: TimeInput;
+  /** Starts a new trace, whatever is active. @defaultValue false */
+  root?: boolean;
+}
+
+/** As in `@opentelemetry/api`. */
+export interface Tracer {
+  startSpan(name: string, options?: SpanOptions, context?: Context): Span;
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, fn: F): ReturnType<F>;
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, options: SpanOptions, fn: F): ReturnType<F>;
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, options: SpanOptions, context: Context | undefined, fn: F): ReturnType<F>;
+}
+
+/** The part of `Context` of `@opentelemetry/api` that is needed here. */
+export interface Context {
+  getValue(key: symbol): unknown;
+  setValue(key: symbol, value: unknown): Context;
+  deleteValue(key: symbol): Context;
+}
+
+/** Why spans are lost. The README says what each means. */
+export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' | 'consent' | 'noEndpoint' | 'shutdown';
+
+/** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered` and `dropped`. */
+export interface Stats {
+  /** Spans that have ended. */
+  ended: number;
+  /** Wait to be sent. */
+  queued: number;
+  /** Were sent, and not answered yet. */
+  inFlight: number;
+  /** Were taken by the collector. */
+  delivered: number;
+  /** Were sent twice, as the page was left before the first request was answered: possible duplicates. Not a place of its own. */
+  resent: number;
+  /** Are lost, by reason. */
+  dropped: Record<Loss | 'coreFailed', number> & {
+    /** Requests that were made before the core was ready, and so have no span. They are not among `ended`. */
+    notReady: number;
+  };
+}
+
+/** What a page has of webspan once it is started. */
+export interface Webspan {
+  /** For the page's own spans. */
+  readonly tracer: Tracer;
+  /** For the spans of a library: `name` and `version` become the instrumentation scope. */
+  getTracer(name: string, version?: string): Tracer;
+  /** Sends all that has ended. Resolves when it is answered, or an attempt has failed; never rejects. */
+  flush(): Promise<void>;
+  /** Sends all that has ended, restores what was wrapped, and falls silent. Never rejects. */
+  shutdown(): Promise<void>;
+  /** What has become of the spans. */
+  stats(): Stats;
+  /** The user's word: `true` sends what has waited for it, `false` discards it and records nothing until `true` comes. */
+  setConsent(granted: boolean): void;
+}
