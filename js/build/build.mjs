@@ -4,10 +4,10 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ensureWasmTarget, projectDir as root } from './setup.mjs';
 
-export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const dist = join(root, 'dist');
 /** What lies between the steps. */
 const work = join(root, '.cache/build');
@@ -46,6 +46,7 @@ export function buildCore() {
   const inputs = hashOf(['src', 'Cargo.toml', 'Cargo.lock', 'js/build/bindgen', 'js/build/build.mjs', 'package-lock.json']);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return;
   mkdirSync(work, { recursive: true });
+  ensureWasmTarget();
 
   say('the core (cargo)');
   // wasm2js takes no module with reference types, which rustc would otherwise use.

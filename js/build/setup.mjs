@@ -40,11 +40,12 @@ function npmIsCurrent(dir) {
   const wantedFile = join(dir, 'package-lock.json');
   if (!existsSync(installedFile) || !existsSync(wantedFile)) return false;
   const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
-  const wanted = JSON.parse(readFileSync(wantedFile, 'utf8')).packages;
+  const isInstalled = ([path]) => path.startsWith('node_modules/'); // not this package itself, nor one that is only linked
+  const wanted = Object.fromEntries(Object.entries(JSON.parse(readFileSync(wantedFile, 'utf8')).packages).filter(isInstalled));
   const version = (entry) => entry.integrity ?? entry.version;
   const nothingMissing = Object.entries(wanted).every(([path, entry]) =>
-    path === '' || (installed[path] ? version(installed[path]) === version(entry) : entry.optional || entry.devOptional || entry.peer));
-  const nothingStray = Object.keys(installed).every((path) => path in wanted);
+    (installed[path] ? version(installed[path]) === version(entry) : entry.optional || entry.devOptional || entry.peer));
+  const nothingStray = Object.entries(installed).filter(isInstalled).every(([path]) => path in wanted);
   return nothingMissing && nothingStray;
 }
 

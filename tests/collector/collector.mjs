@@ -23,11 +23,13 @@ export async function startCollector({ cors = { allowedOrigins: ['http://127.0.0
   const configFile = join(dir, 'config.json'); // JSON is YAML
   await writeFile(configFile, JSON.stringify(configuration({ cors, spansFile, forwardTo })));
   const collector = await runCollector({ configs: [configFile] });
-  const decoder = await startDecoder();
+  // Built and started when it is first asked: the demo only forwards, and needs none.
+  /** @type {ReturnType<typeof startDecoder> | undefined} */ let decoder;
 
   const allSpans = async () => {
     const lines = (await readFile(spansFile, 'utf8').catch(() => '')).split('\n').slice(0, -1); // what follows the last line end is being written
-    const verdicts = await Promise.all(lines.map((line) => decoder.judge('application/json', Buffer.from(line))));
+    const { judge } = await (decoder ??= startDecoder());
+    const verdicts = await Promise.all(lines.map((line) => judge('application/json', Buffer.from(line))));
     return verdicts.flatMap(({ spans }) => spans);
   };
 
@@ -55,7 +57,7 @@ export async function startCollector({ cors = { allowedOrigins: ['http://127.0.0
 
     async stop() {
       await collector.stop();
-      await decoder.close();
+      await (await decoder)?.close();
       await rm(dir, { recursive: true });
     },
   };
