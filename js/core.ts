@@ -3,7 +3,6 @@
 
 import type { Loss, Stats } from './api.js';
 import { initSync, type InitOutput } from '#core';
-import { hex } from '#wasm';
 
 export type Exports = InitOutput;
 
@@ -13,6 +12,9 @@ export const RESOURCE = -3;
 
 /** `start` found no random bytes (`NEEDS_RANDOM` in abi.rs). */
 const NEEDS_RANDOM = -2;
+
+/** How a value is handed over: its type (abi.rs), and a number. For text that is its length. */
+export const [TEXT, NUMBER, BOOL, LIST] = [0, 1, 2, 3];
 
 /** Texts of ordinary size fit without asking for more room. */
 const SCRATCH_BYTES = 16384;
@@ -32,9 +34,6 @@ const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5
 /** `performance` is a getter that costs 70 ns. */
 const perf = globalThis.performance;
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
 /** Answers every call with -1: the core before it has started, and after it has trapped. */
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
 
@@ -43,7 +42,7 @@ export class Core {
   x = inert;
   /** The core runs. */
   on = false;
-  /** The out area: what a call answers beyond one number. */
+  /** What is more than one number, in either direction. */
   words = new Int32Array(16);
   /** The scratch area. */
   bytes = new Uint8Array(SCRATCH_BYTES);
@@ -51,9 +50,13 @@ export class Core {
   /** Does what the core wants done; the transport puts itself here. */
   pump: () => void = () => {};
   private counts = new Uint32Array(DROPPED + LOSSES.length);
+  private wordsAt = 0;
   private countsAt = 0;
+  private scratchBytes = SCRATCH_BYTES;
   private inJs = false;
   private checkedMs = -CLOCK_CHECK_MS;
+  // Not before they are needed: where there is no page there may be none of them.
+  private encoder: TextEncoder | undefined;
   private memory: WebAssembly.Memory | undefined;
 
   /**
@@ -67,18 +70,19 @@ export class Core {
 
   /** Starts the core in WebAssembly, at once. Throws where that is not allowed. */
   start(): void {
-    this.run(initSync({ module: new WebAssembly.Module(fromHex(hex)) }));
+    this.run(initSync({ module: new WebAssembly.Module(fromHex(__WASM_HEX__)) }));
   }
 
   /** Goes on with these exports. */
   run(exports: Exports, inJs = false): void {
-    exports.create(perf.timeOrigin, SCRATCH_BYTES);
+    this.wordsAt = exports.create_core(perf.timeOrigin);
     this.x = exports;
     this.memory = exports.memory;
     this.inJs = inJs;
     this.on = true;
-    this.countsAt = exports.counts();
+    this.scratchBytes = SCRATCH_BYTES;
     this.look();
+    this.countsAt = this.words[0];
   }
 
   /** Whatever was thrown on the way into the core: a trap switches webspan off, anything else is told and over. */
@@ -106,13 +110,14 @@ export class Core {
     const now = perf.now();
     if (now - this.checkedMs >= CLOCK_CHECK_MS) {
       this.checkedMs = now;
-      this.x.anchor(Date.now(), now);
+      this.x.check_clocks(Date.now(), now);
     }
     return now;
   }
 
   /** Writes text into the scratch area from `at` on; its length in bytes. */
   text(text: string, at: number): number {
+    if (!this.on) return 0;
     const length = text.length;
     this.refresh();
     // UTF-8 needs three bytes at most for each unit of UTF-16.
@@ -127,11 +132,12 @@ export class Core {
       }
       if (index === length) return length;
     }
-    return encoder.encodeInto(text, bytes.subarray(at)).written;
+    return (this.encoder ??= new TextEncoder()).encodeInto(text, bytes.subarray(at)).written;
   }
 
   /** Copies bytes into the scratch area from `at` on; their length. */
   put(bytes: Uint8Array, at: number): number {
+    if (!this.on) return 0;
     this.refresh();
     if (at + bytes.length > this.bytes.length) this.grow(at, at + bytes.length);
     this.bytes.set(bytes, at);
@@ -141,7 +147,7 @@ export class Core {
   /** The text of `length` bytes that the core has put into the scratch area. */
   read(length: number): string {
     this.refresh();
-    return decoder.decode(this.bytes.slice(0, length));
+    return this.on ? new TextDecoder().decode(this.bytes.slice(0, length)) : '';
   }
 
   /** Starts a span by `begin`, which writes its texts and calls the core; again when there were no random bytes. */
@@ -149,7 +155,7 @@ export class Core {
     let handle = begin();
     if (handle === NEEDS_RANDOM) {
       // This calls `crypto.getRandomValues`, which the page may have replaced by anything.
-      this.x.refill();
+      this.x.refill_pool();
       handle = begin();
     }
     this.refresh();
@@ -189,16 +195,16 @@ export class Core {
   private look(): void {
     if (!this.on) return;
     const { x, memory } = this;
-    this.words = new Int32Array(memory!.buffer, x.out(), 16);
-    this.bytes = new Uint8Array(memory!.buffer, x.scratch(0), x.scratch_size());
+    // First, as this may make the memory grow.
+    const scratchAt = x.scratch_area(this.scratchBytes);
+    this.words = new Int32Array(memory!.buffer, this.wordsAt, 16);
+    this.bytes = new Uint8Array(memory!.buffer, scratchAt, this.scratchBytes);
   }
 
   private grow(keep: number, bytes: number): void {
     const kept = this.bytes.slice(0, keep);
-    this.x.scratch(bytes);
+    this.scratchBytes = bytes;
     this.look();
-    // An inert core has no memory to grow.
-    if (!this.on) this.bytes = new Uint8Array(bytes);
     this.bytes.set(kept);
   }
 }

@@ -12,7 +12,7 @@ import { CoreTracer } from './tracer.js';
 import { Transport } from './transport.js';
 
 export type * from './api.js';
-export type * from './options.js';
+export type { AttributeValue, Attributes, BatchOptions, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, ParentSpanContext, RedactOptions, RetryOptions, SamplerFunction, SamplerOption, UrlPattern, WebspanOptions } from './options.js';
 
 /** Where the started instance is known to every copy of this package in the page. */
 const INSTANCE = Symbol.for('webspan.instance');
@@ -21,6 +21,9 @@ const global = globalThis as { [INSTANCE]?: Instance };
 /** The scope of the page's own spans. */
 const NAME = 'webspan';
 const VERSION = __VERSION__;
+
+/** How the page has turned (`page_turned` in abi.rs). */
+const [VISIBLE, HIDDEN, LEAVING] = [0, 1, 2];
 
 /** Severities of the option `logLevel`. */
 const LEVELS = ['none', 'error', 'warn', 'info', 'debug'];
@@ -61,7 +64,7 @@ class Instance implements Webspan {
     }
     try {
       const options = settings.instrumentations.fetch;
-      if (options) {
+      if (options && typeof fetch === 'function') {
         this.captures.push(
           installFetch(
             {
@@ -81,11 +84,11 @@ class Instance implements Webspan {
       this.report(`cannot trace fetch: ${error}`, 'warn');
     }
     this.unwatch = watchPage({
-      hidden: () => this.settle(false, () => core.x.page_hidden()),
-      leaving: (kept) => this.settle(!kept, () => core.x.page_leaving()),
+      hidden: () => this.settle(false, () => core.x.page_turned(HIDDEN)),
+      leaving: (kept) => this.settle(!kept, () => core.x.page_turned(LEAVING)),
       visible: () => {
         this.transport.leaving = false;
-        this.guard(() => core.x.page_visible());
+        this.guard(() => core.x.page_turned(VISIBLE));
       },
       activated: () => {
         this.prerendering = false;
@@ -109,7 +112,7 @@ class Instance implements Webspan {
       this.guard(() => this.captures.forEach((capture) => capture.settle(true)));
       this.uninstall();
       await this.flush();
-      this.guard(() => this.core.x.discard(1));
+      this.guard(() => this.core.x.discard_spans(1));
       this.final = this.stats();
       this.core.stop();
       this.transport.stop();
@@ -124,7 +127,7 @@ class Instance implements Webspan {
   setConsent(granted: boolean): void {
     this.consent = granted;
     this.guard(() => {
-      if (!granted) this.core.x.discard(0);
+      if (!granted) this.core.x.discard_spans(0);
       this.hold();
     });
   }
@@ -154,7 +157,7 @@ class Instance implements Webspan {
   }
 
   private hold(): void {
-    this.core.x.hold(+(this.prerendering || this.consent === undefined));
+    this.core.x.hold_spans(+(this.prerendering || this.consent === undefined));
   }
 
   private settle(gone: boolean, tell: () => void): void {
@@ -188,7 +191,7 @@ class Instance implements Webspan {
     const { core, settings } = this;
     const { x } = core;
     const { sampler, redact, limits, batch, retry } = settings;
-    x.configure(
+    x.set_options(
       typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
       +(settings.protocol === 'http/json'),
       +settings.debug,

@@ -1,7 +1,7 @@
 // A span: the handle of a span in the core, and its identity as seven small integers, so that the context outlives the span.
 
 import type { Exception, Link, Span, SpanContext, SpanStatus, TimeInput, TraceState } from './api.js';
-import { type Core, STAGED } from './core.js';
+import { BOOL, type Core, LIST, NUMBER, STAGED, TEXT } from './core.js';
 import type { Attributes, AttributeValue } from './options.js';
 
 /** The words of a context and its flags, as the core takes and gives them. */
@@ -17,7 +17,7 @@ export class CoreSpan implements Span {
   readonly flags: number;
 
   /**
-   * The span whose context stands in the core's out area.
+   * The span whose context stands in the core's words.
    *
    * @param handle -1 when it is not recorded, or has ended.
    * @param remote It is a span of another process.
@@ -47,12 +47,29 @@ export class CoreSpan implements Span {
 
   /** The parent of what is started next. */
   setParent(): void {
-    this.core.x.set_parent(this.a, this.b, this.c, this.d, this.e, this.f, this.g, this.flags, +this.remote);
+    this.tell();
+    this.core.x.set_parent();
   }
 
   traceparent(): string {
+    this.tell();
+    return this.core.read(this.core.x.write_traceparent());
+  }
+
+  /** Puts the context into the core's words, where the constructor has found it. */
+  private tell(): void {
     const { core } = this;
-    return core.read(core.x.write_traceparent(this.a, this.b, this.c, this.d, this.e, this.f, this.g, this.flags));
+    core.refresh();
+    const words = core.words;
+    words[0] = this.a;
+    words[1] = this.b;
+    words[2] = this.c;
+    words[3] = this.d;
+    words[4] = this.e;
+    words[5] = this.f;
+    words[6] = this.g;
+    words[7] = this.flags;
+    words[8] = +this.remote;
   }
 
   spanContext(): SpanContext {
@@ -88,7 +105,7 @@ export class CoreSpan implements Span {
   addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this {
     return this.recorded((core, handle) => {
       const isTime = isTimeInput(attributesOrStartTime);
-      core.x.stage_event();
+      core.x.stage_attributes(0);
       if (!isTime && attributesOrStartTime) setAttributes(core, STAGED, attributesOrStartTime);
       core.x.add_event(handle, core.text(String(name), 0), millis(core, isTime ? attributesOrStartTime : startTime));
     });
@@ -98,10 +115,11 @@ export class CoreSpan implements Span {
     return this.recorded((core, handle) => {
       const target = fromContext(core, link.context);
       if (target) {
-        core.x.stage_link();
+        core.x.stage_attributes(1);
         if (link.attributes) setAttributes(core, STAGED, link.attributes);
-        target.setParent();
-        core.x.add_link(handle, core.text(target.traceState ?? '', 0));
+        const stateBytes = core.text(target.traceState ?? '', 0);
+        target.tell();
+        core.x.add_link(handle, stateBytes);
       }
     });
   }
@@ -115,7 +133,7 @@ export class CoreSpan implements Span {
   }
 
   updateName(name: string): this {
-    return this.recorded((core, handle) => core.x.rename(handle, core.text(String(name), 0)));
+    return this.recorded((core, handle) => core.x.rename_span(handle, core.text(String(name), 0)));
   }
 
   recordException(exception: Exception, time?: TimeInput): void {
@@ -150,7 +168,7 @@ export class CoreSpan implements Span {
       this.handle = -1;
       try {
         const now = core.now();
-        if (core.x.end(handle, endTime === undefined ? now : millis(core, endTime), now)) core.pump();
+        if (core.x.end_span(handle, endTime === undefined ? now : millis(core, endTime), now)) core.pump();
       } catch (error) {
         core.caught(error);
       }
@@ -178,19 +196,19 @@ function setAttribute(core: Core, handle: number, key: string, value: AttributeV
   switch (typeof value) {
     case 'string': {
       const keyBytes = core.text(key, 0);
-      x.set_text(handle, keyBytes, core.text(value, keyBytes));
+      x.set_attribute(handle, keyBytes, TEXT, core.text(value, keyBytes));
       break;
     }
     case 'number':
-      x.set_number(handle, core.text(key, 0), value);
+      x.set_attribute(handle, core.text(key, 0), NUMBER, value);
       break;
     case 'boolean':
-      x.set_bool(handle, core.text(key, 0), +value);
+      x.set_attribute(handle, core.text(key, 0), BOOL, +value);
       break;
     default:
       if (Array.isArray(value)) {
         pushList(core, value);
-        x.set_list(handle, core.text(key, 0));
+        x.set_attribute(handle, core.text(key, 0), LIST, 0);
       }
   }
 }
@@ -198,18 +216,20 @@ function setAttribute(core: Core, handle: number, key: string, value: AttributeV
 export function pushList(core: Core, list: readonly unknown[]): void {
   const { x } = core;
   for (const element of list) {
-    if (typeof element === 'string') x.push_text(core.text(element, 0));
-    else if (typeof element === 'number') x.push_number(element);
-    else if (typeof element === 'boolean') x.push_bool(+element);
-    else x.push_hole();
+    if (typeof element === 'string') x.push_element(TEXT, core.text(element, 0));
+    else if (typeof element === 'number') x.push_element(NUMBER, element);
+    else if (typeof element === 'boolean') x.push_element(BOOL, +element);
+    // A hole.
+    else x.push_element(LIST, 0);
   }
 }
 
 /** A span that stands for a context from somewhere else; nothing when the context is not valid. */
 export function fromContext(core: Core, context: SpanContext): CoreSpan | undefined {
   const { traceId, spanId, traceFlags, isRemote, traceState } = context;
-  core.text(String(traceId) + String(spanId), 0);
-  if (String(traceId).length !== 32 || String(spanId).length !== 16 || !+core.x.read_ids(traceFlags)) return undefined;
+  // Written by hand or by another SDK, the ids may be in upper case.
+  const traceparent = `00-${traceId}-${spanId}-${hex(traceFlags & 255, 2)}`.toLowerCase();
+  if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
   core.refresh();
   return new CoreSpan(core, -1, !!isRemote, traceState?.serialize());
 }

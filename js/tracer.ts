@@ -31,7 +31,7 @@ export class CoreTracer implements Tracer {
       const suppressed = !!context?.getValue(SUPPRESS_KEY);
       const startMs = options?.startTime === undefined ? core.now() : millis(core, options.startTime);
       span = this.begin(parent, name, options?.attributes, suppressed, (scope) =>
-        core.x.start(core.text(name, 0), options?.kind ?? 0, scope, startMs),
+        core.x.start_span(core.text(name, 0), options?.kind ?? 0, scope, startMs),
       );
       if (span.handle >= 0 && options) {
         if (options.attributes) setAttributes(core, span.handle, options.attributes);
@@ -54,7 +54,7 @@ export class CoreTracer implements Tracer {
     const sampled = suppressed || this.silent() ? false : this.sampler?.(name, attributes ?? {}, from?.isValid() ? from.spanContext() : undefined);
     if (this.scope === undefined && core.on) {
       const nameBytes = core.text(this.name, 0);
-      this.scope = core.x.scope(nameBytes, core.text(this.version, nameBytes));
+      this.scope = core.x.add_scope(nameBytes, core.text(this.version, nameBytes));
     }
     const handle = core.begin(() => {
       if (from?.isValid()) from.setParent();

@@ -73,7 +73,7 @@ export class Transport {
   flush(): Promise<void> {
     return new Promise((settled) => {
       this.waiting.push(settled);
-      this.core.x.flush();
+      this.core.x.flush_spans();
       this.pump();
     });
   }
@@ -137,7 +137,7 @@ export class Transport {
       }
       const retryBytes = core.text(retryAfter, 0);
       const length = core.put(answer, retryBytes);
-      const told = core.x.answer(batch, status, retryBytes, length, rejected, Math.random(), Date.now(), core.now());
+      const told = core.x.take_answer(batch, status, retryBytes, length, rejected, Math.random(), Date.now(), core.now());
       if (told > 0) message = core.read(told);
       if (message) host.report(`the collector says: ${message}`);
       this.pump();

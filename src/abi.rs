@@ -1,7 +1,10 @@
 //! The door: what `js/core.ts` calls. It translates numbers and scratch bytes into the engine's terms and has no opinion.
 //!
-//! Text arrives in the scratch area, several texts behind one another, with their lengths as arguments. Answers of more than one number
-//! lie in the out area, an array of words. `-1` in the place of a length or a handle means "none".
+//! Text arrives in the scratch area, several texts behind one another, with their lengths as arguments. The words are an array for what is
+//! more than one number, in either direction. `-1` in the place of a length or a handle means "none".
+//!
+//! All names here are of two words or more with an underline between them: these the build makes short in the page
+//! (`js/build/short-names.mjs`), and no property of a browser's object has such a name.
 #![cfg(target_arch = "wasm32")]
 
 use alloc::boxed::Box;
@@ -14,9 +17,9 @@ use crate::attributes::Value;
 use crate::capture::exception::Exception;
 use crate::capture::fetch::End;
 use crate::capture::http::Failure;
-use crate::context::{self, SpanContext, traceparent, tracestate};
+use crate::context::{SpanContext, traceparent, tracestate};
 use crate::engine::{Effect, Engine, Loss, Stage, Start, Started};
-use crate::id::{self, from_words, to_words};
+use crate::id;
 use crate::limits::Limits;
 use crate::redact::Redactor;
 use crate::retry::{self, Answer, Policy};
@@ -26,10 +29,15 @@ use crate::span::StatusCode;
 /// `start` had no random bytes: call `refill`, write the texts again, start again.
 const NEEDS_RANDOM: i32 = -2;
 
+/// How JavaScript hands over a value: which of its types it is, and a number. Any other kind is a list, and within a list a hole.
+const TEXT: u8 = 0;
+const NUMBER: u8 = 1;
+const BOOL: u8 = 2;
+
 struct Door {
     engine: Engine,
     scratch: Vec<u8>,
-    out: [i32; 16],
+    words: [i32; 16],
     parent: Option<SpanContext>,
     decided: Option<bool>,
 }
@@ -64,39 +72,70 @@ impl Door {
         let Some(handle) = started.handle() else { return NEEDS_RANDOM };
         self.parent = None;
         self.decided = None;
-        let context = self.engine.started;
-        self.tell(&context);
+        self.tell(self.engine.started);
         handle
     }
 
-    /// A context into the out area: seven words and the flags.
-    fn tell(&mut self, context: &SpanContext) {
-        self.out[..7].copy_from_slice(&to_words(&context.trace_id, &context.span_id));
-        self.out[7] = context.flags as i32;
+    /// A context into the words: seven of its ids, and the flags.
+    fn tell(&mut self, context: SpanContext) {
+        let [a, b, c, d, e, f, g] = id::to_words(&context.trace_id, &context.span_id);
+        self.tell_words([a, b, c, d, e, f, g, context.flags as i32]);
+    }
+
+    fn tell_words<const N: usize>(&mut self, words: [i32; N]) {
+        for (place, word) in self.words.iter_mut().zip(words) {
+            *place = word;
+        }
+    }
+
+    /// The context that JavaScript has put into the words: as [`Door::tell`] writes it, and behind that whether it is remote.
+    fn told(&self) -> SpanContext {
+        let [a, b, c, d, e, f, g, flags, remote, ..] = self.words;
+        let (trace_id, span_id) = id::from_words(&[a, b, c, d, e, f, g]);
+        SpanContext { trace_id, span_id, flags: flags as u8, remote: remote != 0 }
+    }
+
+    /// Text into the scratch area; its length.
+    fn put(&mut self, text: &[u8]) -> i32 {
+        match self.scratch.get_mut(..text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text);
+                text.len() as i32
+            }
+            None => -1,
+        }
+    }
+}
+
+fn value<'a>(kind: u8, number: f64, texts: &mut Texts<'a>) -> Option<Value<'a>> {
+    match kind {
+        TEXT => Some(Value::Text(texts.next(number as i32))),
+        NUMBER => Some(Value::number(number)),
+        BOOL => Some(Value::Bool(number != 0.0)),
+        _ => None,
     }
 }
 
 // ---- starting up
 
+/// The address of the words, the first of which is now that of [`crate::engine::Counts`].
 #[wasm_bindgen]
-pub fn create(time_origin_ms: f64, scratch_bytes: usize) {
-    let door = Door {
-        engine: Engine::new(time_origin_ms),
-        scratch: alloc::vec![0; scratch_bytes],
-        out: [0; 16],
-        parent: None,
-        decided: None,
-    };
-    let before = DOOR.0.replace(Box::into_raw(Box::new(door)));
+pub fn create_core(time_origin_ms: f64) -> usize {
+    let door = Box::new(Door { engine: Engine::new(time_origin_ms), scratch: Vec::new(), words: [0; 16], parent: None, decided: None });
+    let before = DOOR.0.replace(Box::into_raw(door));
     if !before.is_null() {
         // Safety: only this function makes them, and whoever used this one was shut down.
         drop(unsafe { Box::from_raw(before) });
     }
+    with(|door| {
+        door.tell_words([&raw const door.engine.counts as i32]);
+        door.words.as_ptr() as usize
+    })
 }
 
 /// The address of the scratch area, with room for at least so many bytes. What stood there is lost when it grows.
 #[wasm_bindgen]
-pub fn scratch(bytes: usize) -> usize {
+pub fn scratch_area(bytes: usize) -> usize {
     with(|door| {
         if door.scratch.len() < bytes {
             door.scratch = alloc::vec![0; bytes];
@@ -105,26 +144,9 @@ pub fn scratch(bytes: usize) -> usize {
     })
 }
 
-#[wasm_bindgen]
-pub fn scratch_size() -> usize {
-    with(|door| door.scratch.len())
-}
-
-/// The address of the out area.
-#[wasm_bindgen]
-pub fn out() -> usize {
-    with(|door| door.out.as_ptr() as usize)
-}
-
-/// The address of [`crate::engine::Counts`].
-#[wasm_bindgen]
-pub fn counts() -> usize {
-    with(|door| &raw const door.engine.counts as usize)
-}
-
 /// Draws random bytes. False: the system has none.
 #[wasm_bindgen]
-pub fn refill() -> bool {
+pub fn refill_pool() -> bool {
     // Outside of the borrow: this calls JavaScript.
     let drawn = id::draw();
     let some = drawn.is_some();
@@ -135,7 +157,7 @@ pub fn refill() -> bool {
 }
 
 #[wasm_bindgen]
-pub fn configure(ratio: f64, json: bool, show: bool, endpoint: bool, redact: bool) {
+pub fn set_options(ratio: f64, json: bool, show: bool, endpoint: bool, redact: bool) {
     with(|door| {
         door.engine.sampler = Sampler::ratio(ratio);
         door.engine.json = json;
@@ -159,7 +181,7 @@ pub fn add_secret_key(key_bytes: i32) {
 #[wasm_bindgen]
 pub fn redact_url(bytes: i32) -> i32 {
     with(|door| match door.engine.redactor.as_ref().and_then(|redactor| redactor.url(Texts(&door.scratch).next(bytes))) {
-        Some(redacted) => put(door, &redacted),
+        Some(redacted) => door.put(&redacted),
         None => bytes,
     })
 }
@@ -210,7 +232,7 @@ pub fn describe_browser(platform_bytes: i32, mobile: i32, language_bytes: i32, u
 
 /// Texts: name, version. The index of the instrumentation scope.
 #[wasm_bindgen]
-pub fn scope(name_bytes: i32, version_bytes: i32) -> i32 {
+pub fn add_scope(name_bytes: i32, version_bytes: i32) -> i32 {
     with(|door| {
         let mut texts = Texts(&door.scratch);
         door.engine.scope(texts.next(name_bytes), texts.next(version_bytes)) as i32
@@ -219,22 +241,16 @@ pub fn scope(name_bytes: i32, version_bytes: i32) -> i32 {
 
 /// What both clocks say. After the machine has slept, new spans get a new anchor.
 #[wasm_bindgen]
-pub fn anchor(wall_ms: f64, page_ms: f64) {
+pub fn check_clocks(wall_ms: f64, page_ms: f64) {
     with(|door| door.engine.anchor = door.engine.anchor.checked(wall_ms, page_ms))
 }
 
 // ---- contexts
 
-/// The parent of the next span.
+/// The context in the words is the parent of the next span.
 #[wasm_bindgen]
-#[expect(clippy::too_many_arguments, reason = "seven words and the flags are one context")]
-pub fn set_parent(a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, flags: u8, remote: bool) {
-    with(|door| door.parent = Some(span_context([a, b, c, d, e, f, g], flags, remote)))
-}
-
-fn span_context(words: id::Words, flags: u8, remote: bool) -> SpanContext {
-    let (trace_id, span_id) = from_words(&words);
-    SpanContext { trace_id, span_id, flags, remote }
+pub fn set_parent() {
+    with(|door| door.parent = Some(door.told()))
 }
 
 /// The word of the page's own sampler on the next span.
@@ -243,42 +259,25 @@ pub fn set_decision(sampled: bool) {
     with(|door| door.decided = Some(sampled))
 }
 
-/// `traceparent` of a context, into the scratch area; its length.
+/// `traceparent` of the context in the words, into the scratch area; its length.
 #[wasm_bindgen]
-#[expect(clippy::too_many_arguments, reason = "seven words and the flags are one context")]
-pub fn write_traceparent(a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, flags: u8) -> i32 {
+pub fn write_traceparent() -> i32 {
     with(|door| {
         let mut text = Vec::new();
-        traceparent::write(&span_context([a, b, c, d, e, f, g], flags, false), &mut text);
-        put(door, &text)
+        traceparent::write(&door.told(), &mut text);
+        door.put(&text)
     })
 }
 
-/// Text: a `traceparent` header. True: its context is in the out area.
+/// Text: a `traceparent` header. True: its context is in the words.
 #[wasm_bindgen]
 pub fn read_traceparent(bytes: i32) -> bool {
     with(|door| {
         let context = traceparent::read(Texts(&door.scratch).next(bytes));
-        if let Some(context) = &context {
+        if let Some(context) = context {
             door.tell(context);
         }
         context.is_some()
-    })
-}
-
-/// Texts: trace id and span id, 32 and 16 hex digits. True: the context is valid and in the out area.
-#[wasm_bindgen]
-pub fn read_ids(flags: u8) -> bool {
-    with(|door| {
-        let mut texts = Texts(&door.scratch);
-        let mut context = SpanContext { trace_id: [0; 16], span_id: [0; 8], flags, remote: false };
-        let read = context::read_hex_any_case(texts.next(32), &mut context.trace_id)
-            && context::read_hex_any_case(texts.next(16), &mut context.span_id)
-            && context.is_valid();
-        if read {
-            door.tell(&context);
-        }
-        read
     })
 }
 
@@ -286,26 +285,16 @@ pub fn read_ids(flags: u8) -> bool {
 #[wasm_bindgen]
 pub fn read_tracestate(bytes: i32) -> i32 {
     with(|door| match tracestate::read(Texts(&door.scratch).next(bytes)) {
-        Some(text) => put(door, &text),
+        Some(text) => door.put(&text),
         None => -1,
     })
 }
 
-fn put(door: &mut Door, text: &[u8]) -> i32 {
-    match door.scratch.get_mut(..text.len()) {
-        Some(room) => {
-            room.copy_from_slice(text);
-            text.len() as i32
-        }
-        None => -1,
-    }
-}
-
 // ---- spans
 
-/// Text: name. A handle, -1 when the span is not recorded, or `NEEDS_RANDOM`. Its context is in the out area.
+/// Text: name. A handle, -1 when the span is not recorded, or `NEEDS_RANDOM`. Its context is in the words.
 #[wasm_bindgen]
-pub fn start(name_bytes: i32, kind: u8, scope: u8, at_ms: f64) -> i32 {
+pub fn start_span(name_bytes: i32, kind: u8, scope: u8, at_ms: f64) -> i32 {
     with(|door| {
         door.start(|engine, texts, parent, decided| {
             engine.start(&Start { name: texts.next(name_bytes), kind, scope, at_ms, parent, decided })
@@ -313,7 +302,7 @@ pub fn start(name_bytes: i32, kind: u8, scope: u8, at_ms: f64) -> i32 {
     })
 }
 
-/// Texts: method, absolute URL. Otherwise as `start`.
+/// Texts: method, absolute URL. Otherwise as `start_span`.
 #[wasm_bindgen]
 pub fn start_request(method_bytes: i32, url_bytes: i32, scope: u8, at_ms: f64) -> i32 {
     with(|door| {
@@ -332,7 +321,7 @@ pub fn set_trace_state(handle: i32, bytes: i32) {
 
 /// Text: name.
 #[wasm_bindgen]
-pub fn rename(handle: i32, name_bytes: i32) {
+pub fn rename_span(handle: i32, name_bytes: i32) {
     with(|door| {
         if let Some(span) = door.engine.span(handle) {
             span.rename(Texts(&door.scratch).next(name_bytes));
@@ -340,65 +329,29 @@ pub fn rename(handle: i32, name_bytes: i32) {
     })
 }
 
-/// Texts: key, value.
+/// Text: key, and the value if it is one: then the number is its length. A list is the one that was pushed.
 #[wasm_bindgen]
-pub fn set_text(handle: i32, key_bytes: i32, value_bytes: i32) {
+pub fn set_attribute(handle: i32, key_bytes: i32, kind: u8, number: f64) {
     with(|door| {
         let mut texts = Texts(&door.scratch);
-        let (key, value) = (texts.next(key_bytes), texts.next(value_bytes));
-        door.engine.set_attribute(handle, key, Value::Text(value));
+        let key = texts.next(key_bytes);
+        match value(kind, number, &mut texts) {
+            Some(value) => door.engine.set_attribute(handle, key, value),
+            None => door.engine.set_list(handle, key),
+        }
     })
 }
 
-/// Text: key.
+/// The next element of a list; text as in `set_attribute`.
 #[wasm_bindgen]
-pub fn set_number(handle: i32, key_bytes: i32, value: f64) {
-    with(|door| door.engine.set_attribute(handle, Texts(&door.scratch).next(key_bytes), Value::number(value)))
+pub fn push_element(kind: u8, number: f64) {
+    with(|door| door.engine.push_element(value(kind, number, &mut Texts(&door.scratch))))
 }
 
-/// Text: key.
+/// Attributes that follow with the handle `STAGED` are for the next event, or the next link.
 #[wasm_bindgen]
-pub fn set_bool(handle: i32, key_bytes: i32, value: bool) {
-    with(|door| door.engine.set_attribute(handle, Texts(&door.scratch).next(key_bytes), Value::Bool(value)))
-}
-
-/// Text: the next element of a list.
-#[wasm_bindgen]
-pub fn push_text(bytes: i32) {
-    with(|door| door.engine.push_element(Some(Value::Text(Texts(&door.scratch).next(bytes)))))
-}
-
-#[wasm_bindgen]
-pub fn push_number(value: f64) {
-    with(|door| door.engine.push_element(Some(Value::number(value))))
-}
-
-#[wasm_bindgen]
-pub fn push_bool(value: bool) {
-    with(|door| door.engine.push_element(Some(Value::Bool(value))))
-}
-
-#[wasm_bindgen]
-pub fn push_hole() {
-    with(|door| door.engine.push_element(None))
-}
-
-/// Text: the key of the list that was pushed.
-#[wasm_bindgen]
-pub fn set_list(handle: i32, key_bytes: i32) {
-    with(|door| door.engine.set_list(handle, Texts(&door.scratch).next(key_bytes)))
-}
-
-/// Attributes that follow with the handle `STAGED` are for the next event.
-#[wasm_bindgen]
-pub fn stage_event() {
-    with(|door| door.engine.stage(Stage::Event))
-}
-
-/// Attributes that follow with the handle `STAGED` are for the next link.
-#[wasm_bindgen]
-pub fn stage_link() {
-    with(|door| door.engine.stage(Stage::Link))
+pub fn stage_attributes(link: bool) {
+    with(|door| door.engine.stage(if link { Stage::Link } else { Stage::Event }))
 }
 
 /// Text: name. With the staged attributes.
@@ -407,14 +360,10 @@ pub fn add_event(handle: i32, name_bytes: i32, at_ms: f64) {
     with(|door| door.engine.add_event(handle, Texts(&door.scratch).next(name_bytes), at_ms))
 }
 
-/// Text: the canonical tracestate. To the context that was set as parent, with the staged attributes.
+/// Text: the canonical tracestate. To the context in the words, with the staged attributes.
 #[wasm_bindgen]
 pub fn add_link(handle: i32, trace_state_bytes: i32) {
-    with(|door| {
-        if let Some(context) = door.parent.take() {
-            door.engine.add_link(handle, &context, Texts(&door.scratch).next(trace_state_bytes));
-        }
-    })
+    with(|door| door.engine.add_link(handle, &door.told(), Texts(&door.scratch).next(trace_state_bytes)))
 }
 
 /// Texts: type, message, stack trace.
@@ -422,11 +371,8 @@ pub fn add_link(handle: i32, trace_state_bytes: i32) {
 pub fn record_exception(handle: i32, type_bytes: i32, message_bytes: i32, stacktrace_bytes: i32, at_ms: f64) {
     with(|door| {
         let mut texts = Texts(&door.scratch);
-        let exception = Exception {
-            kind: texts.next(type_bytes),
-            message: texts.next(message_bytes),
-            stacktrace: texts.next(stacktrace_bytes),
-        };
+        let exception =
+            Exception { kind: texts.next(type_bytes), message: texts.next(message_bytes), stacktrace: texts.next(stacktrace_bytes) };
         door.engine.record_exception(handle, &exception, at_ms);
     })
 }
@@ -444,7 +390,7 @@ pub fn set_status(handle: i32, code: u8, message_bytes: i32) {
 
 /// True: ask for `next_effect`.
 #[wasm_bindgen]
-pub fn end(handle: i32, end_ms: f64, now_ms: f64) -> bool {
+pub fn end_span(handle: i32, end_ms: f64, now_ms: f64) -> bool {
     with(|door| door.engine.end(handle, end_ms, now_ms))
 }
 
@@ -452,13 +398,13 @@ pub fn end(handle: i32, end_ms: f64, now_ms: f64) -> bool {
 
 /// `status`: 0 for a response that the page must not see.
 #[wasm_bindgen]
-pub fn response(handle: i32, status: u16) {
+pub fn set_response(handle: i32, status: u16) {
     with(|door| door.engine.response(handle, status))
 }
 
 /// Texts: the error's name, the name of the signal's reason.
 #[wasm_bindgen]
-pub fn request_failed(handle: i32, aborted: bool, error_bytes: i32, reason_bytes: i32) {
+pub fn fail_request(handle: i32, aborted: bool, error_bytes: i32, reason_bytes: i32) {
     with(|door| {
         let mut texts = Texts(&door.scratch);
         let failure = Failure { aborted, error_name: texts.next(error_bytes), abort_reason: texts.next(reason_bytes) };
@@ -480,33 +426,28 @@ pub fn end_request(handle: i32, how: u8, end_ms: f64, now_ms: f64) -> bool {
 // ---- delivery
 
 #[wasm_bindgen]
-pub fn hold(held: bool) {
+pub fn hold_spans(held: bool) {
     with(|door| door.engine.held = held)
 }
 
 /// The user does not consent (0), or webspan is shut down (1).
 #[wasm_bindgen]
-pub fn discard(why: u8) {
+pub fn discard_spans(why: u8) {
     with(|door| door.engine.discard(if why == 0 { Loss::Consent } else { Loss::Shutdown }))
 }
 
+/// The page is visible (0), hidden (1), or going (2).
 #[wasm_bindgen]
-pub fn page_hidden() {
-    with(|door| door.engine.hide())
+pub fn page_turned(how: u8) {
+    with(|door| match how {
+        0 => door.engine.show_page(),
+        1 => door.engine.hide(),
+        _ => door.engine.leave(),
+    })
 }
 
 #[wasm_bindgen]
-pub fn page_leaving() {
-    with(|door| door.engine.leave())
-}
-
-#[wasm_bindgen]
-pub fn page_visible() {
-    with(|door| door.engine.show_page())
-}
-
-#[wasm_bindgen]
-pub fn flush() {
+pub fn flush_spans() {
     with(|door| door.engine.flush())
 }
 
@@ -516,9 +457,19 @@ pub fn is_settled() -> bool {
 }
 
 /// Texts: the `Retry-After` header, and the body of the answer when it is protobuf. `status` 0: none came, and -1: it timed out.
-/// The length of what a partial success says, which stands in the scratch area; its count of spans is the first out word.
+/// The length of what a partial success says, which stands in the scratch area; its count of spans is the first of the words.
 #[wasm_bindgen]
-pub fn answer(batch: i32, status: i32, retry_after_bytes: i32, body_bytes: i32, rejected: u32, random: f64, wall_ms: f64, now_ms: f64) -> i32 {
+#[expect(clippy::too_many_arguments, reason = "an answer is read at once: status, two texts, and both clocks")]
+pub fn take_answer(
+    batch: i32,
+    status: i32,
+    retry_after_bytes: i32,
+    body_bytes: i32,
+    rejected: u32,
+    random: f64,
+    wall_ms: f64,
+    now_ms: f64,
+) -> i32 {
     with(|door| {
         let mut texts = Texts(&door.scratch);
         let retry_after_ms = retry::retry_after(texts.next(retry_after_bytes), wall_ms);
@@ -531,12 +482,12 @@ pub fn answer(batch: i32, status: i32, retry_after_bytes: i32, body_bytes: i32, 
             code => Answer::Status { code: code as u16, retry_after_ms },
         };
         door.engine.answer(batch, &answer, rejected, random, now_ms);
-        door.out[0] = rejected as i32;
-        put(door, &message)
+        door.tell_words([rejected as i32]);
+        door.put(&message)
     })
 }
 
-/// What is to be done. The out area holds: the address and length of the body, and
+/// What is to be done. The words are: the address and length of the body, and
 /// 1 send: batch, keepalive; 2 show: -; 3 report: loss, status, spans; 0 wait: milliseconds, or -1.
 #[wasm_bindgen]
 pub fn next_effect(now_ms: f64) -> i32 {
@@ -549,7 +500,8 @@ pub fn next_effect(now_ms: f64) -> i32 {
             Effect::Report { loss, status, spans } => (3, loss as i32, status as i32, spans as i32),
         };
         let body = &door.engine.body;
-        door.out[..5].copy_from_slice(&[body.as_ptr() as i32, body.len() as i32, a, b, c]);
+        let (address, bytes) = (body.as_ptr() as i32, body.len() as i32);
+        door.tell_words([address, bytes, a, b, c]);
         code
     })
 }

@@ -76,21 +76,14 @@ impl Attributes {
         Attributes { field, bytes: Vec::new(), places: Vec::new(), dropped: 0 }
     }
 
-    /// Empty again, for another message, with the room it had.
+    /// Empty again, for another message.
     pub fn reset(&mut self, field: Field) {
-        self.field = field;
-        self.bytes.clear();
-        self.places.clear();
-        self.dropped = 0;
+        *self = Attributes::new(field);
     }
 
     /// Each attribute as a finished field of the message around them.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    pub fn capacity_bytes(&self) -> usize {
-        self.bytes.capacity()
     }
 
     pub fn set(&mut self, key: &[u8], value: Value, count_limit: u32) {
@@ -115,8 +108,7 @@ impl Attributes {
 
     fn find(&self, key: &[u8]) -> Option<usize> {
         self.places.iter().position(|place| {
-            place.key_len as usize == key.len()
-                && self.bytes.get(place.key_start as usize..).is_some_and(|rest| rest.starts_with(key))
+            place.key_len as usize == key.len() && self.bytes.get(place.key_start as usize..).is_some_and(|rest| rest.starts_with(key))
         })
     }
 
@@ -212,9 +204,8 @@ mod tests {
             attributes.set(repeated.as_bytes(), Value::Text(b"new"), 3);
             let mut found = decoded(&attributes);
             found.sort_by(|a, b| a.0.cmp(&b.0));
-            let expected: Vec<_> = ["first", "last", "middle"]
-                .map(|key| (String::from(key), text(if key == repeated { "new" } else { "old" })))
-                .to_vec();
+            let expected: Vec<_> =
+                ["first", "last", "middle"].map(|key| (String::from(key), text(if key == repeated { "new" } else { "old" }))).to_vec();
             assert_eq!(found, expected);
             assert_eq!(attributes.dropped, 0, "a repeated key is not a new one");
         }

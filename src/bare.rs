@@ -1,14 +1,34 @@
-//! What a page build needs in the place of `std`: an allocator and a panic handler.
+//! What a page build needs in the place of `std`: an allocator, a panic handler, and a source of random bytes.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32;
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 
+use wasm_bindgen::prelude::wasm_bindgen;
+
 /// A panic becomes a trap, which JavaScript catches: it then switches webspan off. No message, since formatting one costs kilobytes.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     wasm32::unreachable()
+}
+
+#[wasm_bindgen(
+    inline_js = "export function fillRandom(bytes) { try { crypto.getRandomValues(bytes); return true; } catch { return false; } }"
+)]
+extern "C" {
+    #[wasm_bindgen(js_name = fillRandom)]
+    fn fill_random(bytes: &mut [u8]) -> bool;
+}
+
+/// Where `getrandom` takes random bytes from in a page build. Its own way to the same function of the browser hands a thrown value to Rust,
+/// for which the glue needs a table of JavaScript objects: half a kilobyte in the page.
+/// <https://docs.rs/getrandom/0.4/getrandom/#custom-backend>
+#[unsafe(no_mangle)]
+unsafe extern "Rust" fn __getrandom_v03_custom(bytes: *mut u8, count: usize) -> Result<(), getrandom::Error> {
+    // Safety: `getrandom` hands over a slice.
+    let filled = fill_random(unsafe { core::slice::from_raw_parts_mut(bytes, count) });
+    if filled { Ok(()) } else { Err(getrandom::Error::UNSUPPORTED) }
 }
 
 const PAGE_BYTES: usize = 65_536;

@@ -1,21 +1,21 @@
-//! Finished spans on their way out: the queue of those that wait, and the batches that have left and wait for their answer.
+//! Finished spans on their way out: those that wait, and those that have left in a batch whose answer is still to come.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::otlp::trace::scope_spans::SPANS;
+
 /// A span that has ended, as the bytes of its message.
-pub struct Finished {
+struct Finished {
     /// Index in the engine's list of instrumentation scopes.
-    pub scope: u8,
-    pub bytes: Box<[u8]>,
+    scope: u8,
+    /// [`Batch::id`] of the request that it left in, or [`WAITING`].
+    batch: i32,
+    bytes: Box<[u8]>,
 }
 
-impl Finished {
-    /// Bytes that it adds to a request.
-    pub fn wire_size(&self) -> usize {
-        crate::otlp::trace::scope_spans::SPANS.len_size(self.bytes.len())
-    }
-}
+/// In the place of a batch's id: the span has not left.
+const WAITING: i32 = 0;
 
 /// When a batch is due and how large it gets: the `OTEL_BSP_*` settings.
 #[derive(Clone, Copy)]
@@ -32,68 +32,96 @@ impl Rules {
     pub const DEFAULT: Rules = Rules { scheduled_delay_ms: 5000.0, max_export_batch_size: 512, max_queue_size: 2048 };
 }
 
-/// The spans that wait, eldest first.
+/// All spans that have ended and are not delivered, eldest first. One that leaves keeps its place, with the batch's id on it, so that
+/// nothing is moved, and nothing out of order, when it has to go again.
 #[derive(Default)]
 pub struct Queue {
     spans: Vec<Finished>,
+    waiting: usize,
     /// Since when the eldest waits.
     since_ms: f64,
 }
 
 impl Queue {
+    /// Spans that have not left.
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.waiting
     }
 
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.waiting == 0
     }
 
     /// False when the queue is full: then the span is lost.
-    pub fn push(&mut self, span: Finished, now_ms: f64, rules: &Rules) -> bool {
-        if self.spans.len() >= rules.max_queue_size {
+    pub fn push(&mut self, scope: u8, bytes: Box<[u8]>, now_ms: f64, rules: &Rules) -> bool {
+        if self.waiting >= rules.max_queue_size {
             return false;
         }
-        if self.spans.is_empty() {
+        if self.waiting == 0 {
             self.since_ms = now_ms;
         }
-        self.spans.push(span);
+        self.waiting += 1;
+        self.spans.push(Finished { scope, batch: WAITING, bytes });
         true
-    }
-
-    /// Back to the front: they were on their way, and have to go again.
-    pub fn put_back(&mut self, mut spans: Vec<Finished>) {
-        spans.append(&mut self.spans);
-        self.spans = spans;
     }
 
     /// When the next batch is due by its count or its age. `None`: nothing waits.
     pub fn due_ms(&self, rules: &Rules, max_batch: usize) -> Option<f64> {
-        match self.spans.len() {
+        match self.waiting {
             0 => None,
             count if count >= max_batch => Some(f64::NEG_INFINITY),
             _ => Some(self.since_ms + rules.scheduled_delay_ms),
         }
     }
 
-    /// The eldest spans, as many as `max_spans` and `max_bytes` allow; what stays behind waits from now on.
-    pub fn take(&mut self, max_spans: usize, max_bytes: usize, now_ms: f64) -> Vec<Finished> {
-        let mut bytes = 0;
-        let fitting = self.spans.iter().take(max_spans).take_while(|span| {
-            bytes += span.wire_size();
-            bytes <= max_bytes
-        });
-        let count = fitting.count();
+    /// Puts the eldest that wait into a batch, as many as `max_spans` and `max_bytes` allow; what stays behind waits from now on. One that
+    /// is too large keeps none behind it from going. The number of those in the batch.
+    pub fn take(&mut self, batch: i32, max_spans: usize, max_bytes: usize, now_ms: f64) -> u32 {
+        let mut count = 0;
+        let mut bytes_left = max_bytes;
+        for span in self.spans.iter_mut().filter(|span| span.batch == WAITING) {
+            let span_bytes = SPANS.len_size(span.bytes.len());
+            if count < max_spans && span_bytes <= bytes_left {
+                bytes_left -= span_bytes;
+                span.batch = batch;
+                count += 1;
+            }
+        }
+        self.waiting -= count;
         self.since_ms = now_ms;
-        let behind = self.spans.split_off(count);
-        core::mem::replace(&mut self.spans, behind)
+        count as u32
+    }
+
+    /// The spans of a batch, each with its scope.
+    pub fn batch(&self, batch: i32) -> impl Iterator<Item = (u8, &[u8])> + Clone {
+        self.spans.iter().filter(move |span| span.batch == batch).map(|span| (span.scope, &*span.bytes))
+    }
+
+    /// The spans of a batch but for the first `keep` wait again; the number of those that do.
+    pub fn put_back(&mut self, batch: i32, keep: usize) -> u32 {
+        let mut count = 0;
+        for span in self.spans.iter_mut().filter(|span| span.batch == batch).skip(keep) {
+            span.batch = WAITING;
+            count += 1;
+        }
+        self.waiting += count;
+        count as u32
+    }
+
+    /// The spans of a batch are delivered or lost; their number.
+    pub fn remove(&mut self, batch: i32) -> u32 {
+        let before = self.spans.len();
+        self.spans.retain(|span| span.batch != batch);
+        (before - self.spans.len()) as u32
     }
 
     pub fn clear(&mut self) {
         self.spans.clear();
+        self.waiting = 0;
     }
 }
 
+#[derive(Clone, Copy, PartialEq)]
 pub enum State {
     /// A request is under way. `keepalive_bytes` is what it takes of our share, zero when it goes without.
     InFlight { keepalive_bytes: usize },
@@ -101,10 +129,11 @@ pub enum State {
     Waiting { until_ms: f64 },
 }
 
-/// Spans that leave in one request, until that request is answered for good.
+/// Spans that leave in one request, until that request is answered for good. The spans are in the [`Queue`].
+#[derive(Clone, Copy)]
 pub struct Batch {
+    /// Never zero.
     pub id: i32,
-    pub spans: Vec<Finished>,
     /// Requests made so far.
     pub attempts: u32,
     pub first_sent_ms: f64,
@@ -119,26 +148,32 @@ impl Batch {
     pub fn keepalive_bytes(&self) -> usize {
         if let State::InFlight { keepalive_bytes } = self.state { keepalive_bytes } else { 0 }
     }
+
+    /// When it goes again; infinity while it is under way.
+    pub fn until_ms(&self) -> f64 {
+        if let State::Waiting { until_ms } = self.state { until_ms } else { f64::INFINITY }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn span(bytes: usize) -> Finished {
-        Finished { scope: 0, bytes: alloc::vec![0; bytes].into_boxed_slice() }
-    }
-
+    /// Spans of these sizes, which is also how to tell them apart.
     fn queue(sizes: &[usize]) -> Queue {
         let mut queue = Queue::default();
         for &size in sizes {
-            assert!(queue.push(span(size), 100.0, &Rules::DEFAULT));
+            assert!(push(&mut queue, size, 100.0, &Rules::DEFAULT));
         }
         queue
     }
 
-    fn sizes(spans: &[Finished]) -> Vec<usize> {
-        spans.iter().map(|span| span.bytes.len()).collect()
+    fn push(queue: &mut Queue, size: usize, now_ms: f64, rules: &Rules) -> bool {
+        queue.push(0, alloc::vec![0; size].into_boxed_slice(), now_ms, rules)
+    }
+
+    fn sizes(queue: &Queue, batch: i32) -> Vec<usize> {
+        queue.batch(batch).map(|(_, bytes)| bytes.len()).collect()
     }
 
     #[test]
@@ -152,35 +187,53 @@ mod tests {
     #[test]
     fn the_age_is_that_of_the_eldest_that_waits() {
         let mut queue = queue(&[1]);
-        queue.push(span(1), 3000.0, &Rules::DEFAULT);
+        push(&mut queue, 1, 3000.0, &Rules::DEFAULT);
         assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), Some(5100.0));
-        queue.take(1, usize::MAX, 4000.0);
+        queue.take(1, 1, usize::MAX, 4000.0);
         assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), Some(9000.0));
     }
 
     #[test]
-    fn a_full_queue_refuses() {
+    fn a_full_queue_refuses_and_what_has_left_takes_no_place() {
         let rules = Rules { max_queue_size: 2, ..Rules::DEFAULT };
         let mut queue = Queue::default();
-        assert_eq!([1, 2, 3].map(|size| queue.push(span(size), 0.0, &rules)), [true, true, false]);
-        assert_eq!(sizes(&queue.take(9, usize::MAX, 0.0)), [1, 2]);
+        assert_eq!([1, 2, 3].map(|size| push(&mut queue, size, 0.0, &rules)), [true, true, false]);
+        assert_eq!(queue.take(1, 9, usize::MAX, 0.0), 2);
+        assert!(push(&mut queue, 4, 0.0, &rules));
+        assert_eq!((sizes(&queue, 1), sizes(&queue, WAITING)), (std::vec![1, 2], std::vec![4]));
     }
 
     #[test]
     fn a_batch_takes_what_fits_in_count_and_bytes() {
         // Each span adds a tag and a length: two bytes for these.
-        let cases: [(usize, usize, &[usize]); 5] =
-            [(9, 1000, &[10, 20, 30]), (2, 1000, &[10, 20]), (9, 34, &[10, 20]), (9, 33, &[10]), (9, 11, &[])];
-        for (max_spans, max_bytes, wanted) in cases {
-            assert_eq!(sizes(&queue(&[10, 20, 30]).take(max_spans, max_bytes, 0.0)), wanted, "{max_spans} spans, {max_bytes} bytes");
+        let cases: [(usize, usize, &[usize], &[usize]); 7] = [
+            (9, 1000, &[30, 20, 10], &[]),
+            (2, 1000, &[30, 20], &[10]),
+            (9, 54, &[30, 20], &[10]),
+            (9, 53, &[30, 10], &[20]),
+            (9, 31, &[20], &[30, 10]),
+            (9, 12, &[10], &[30, 20]),
+            (9, 11, &[], &[30, 20, 10]),
+        ];
+        for (max_spans, max_bytes, taken, behind) in cases {
+            let mut queue = queue(&[30, 20, 10]);
+            let count = queue.take(1, max_spans, max_bytes, 0.0);
+            assert_eq!(sizes(&queue, 1), taken, "{max_spans} spans, {max_bytes} bytes");
+            assert_eq!(sizes(&queue, WAITING), behind, "{max_spans} spans, {max_bytes} bytes");
+            assert_eq!((count as usize, queue.len()), (taken.len(), behind.len()));
         }
     }
 
     #[test]
     fn what_goes_again_goes_first_and_in_order() {
         let mut queue = queue(&[1, 2, 3, 4]);
-        let taken = queue.take(2, usize::MAX, 0.0);
-        queue.put_back(taken);
-        assert_eq!(sizes(&queue.take(9, usize::MAX, 0.0)), [1, 2, 3, 4]);
+        queue.take(1, 2, usize::MAX, 0.0);
+        queue.take(2, 1, usize::MAX, 0.0);
+        assert_eq!(queue.put_back(1, 0), 2);
+        queue.take(3, 9, usize::MAX, 0.0);
+        assert_eq!(sizes(&queue, 3), [1, 2, 4]);
+        assert_eq!(queue.put_back(3, 2), 1);
+        assert_eq!(queue.remove(3), 2);
+        assert_eq!((sizes(&queue, 2), sizes(&queue, WAITING), queue.len()), (std::vec![3], std::vec![4], 1));
     }
 }

@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::{Attributes, Value, push_value};
-use crate::batch::{Batch, Finished, Queue, Rules, State};
-use crate::capture::exception::{self, Exception};
+use crate::batch::{Batch, Queue, Rules, State};
+use crate::capture::exception::Exception;
 use crate::capture::fetch::{self, End};
 use crate::capture::http::{self, Failure, Request};
 use crate::capture::names;
@@ -16,8 +16,9 @@ use crate::context::{RANDOM, SAMPLED, SpanContext};
 use crate::id::Pool;
 use crate::limits::{Limits, cut};
 use crate::open::{NOT_RECORDING, OpenSpans};
-use crate::otlp::trace::{self, Scope, event, link, resource};
 use crate::otlp::json;
+use crate::otlp::trace::{self, event, link, resource, scope_spans};
+use crate::otlp::wire::Fields;
 use crate::redact::Redactor;
 use crate::resource::{self as describe, Browser};
 use crate::retry::{self, Answer, Policy, Reason, Verdict};
@@ -138,13 +139,15 @@ pub struct Engine {
     pool: Pool,
     open: OpenSpans,
     resource: Attributes,
-    scopes: Vec<Scope>,
+    /// Instrumentation scopes, as the bytes of their messages.
+    scopes: Vec<Vec<u8>>,
     staged: Attributes,
     staged_limit: u32,
     staged_array: Vec<u8>,
     /// Room to put a message together.
     room: Vec<u8>,
-    shown: Vec<Box<[u8]>>,
+    /// Finished spans that are to be shown, as the fields of a `ScopeSpans`.
+    shown: Vec<u8>,
     reports: Vec<Effect>,
     reported: [bool; 8],
     queue: Queue,
@@ -214,8 +217,8 @@ impl Engine {
 
     /// The index of an instrumentation scope. Beyond 255 of them the last one serves.
     pub fn scope(&mut self, name: &[u8], version: &[u8]) -> u8 {
-        let scope = Scope::new(name, version);
-        let known = self.scopes.iter().position(|known| known.message == scope.message);
+        let scope = trace::scope_message(name, version);
+        let known = self.scopes.iter().position(|known| *known == scope);
         let index = known.unwrap_or_else(|| {
             if self.scopes.len() <= u8::MAX as usize {
                 self.scopes.push(scope);
@@ -245,9 +248,11 @@ impl Engine {
         if !sampled {
             return Started::NotRecording;
         }
-        let (handle, span, evicted) = self.open.open(self.anchor);
-        span.restart(self.started, parent, start.kind, start.scope, self.anchor, start.at_ms);
-        span.rename(start.name);
+        let span = Span::new(self.started, parent.copied(), start.kind, start.scope, self.anchor, start.at_ms);
+        let (handle, evicted) = self.open.open(Box::new(span));
+        if let Some(span) = self.open.get(handle) {
+            span.rename(start.name);
+        }
         if evicted {
             self.counts.ended += 1;
             self.lose(Loss::Evicted, 1, 0);
@@ -262,8 +267,7 @@ impl Engine {
 
     pub fn set_trace_state(&mut self, handle: i32, trace_state: &[u8]) {
         if let Some(span) = self.open.get(handle) {
-            span.trace_state.clear();
-            span.trace_state.extend_from_slice(trace_state);
+            span.set_trace_state(trace_state);
         }
     }
 
@@ -278,46 +282,42 @@ impl Engine {
     }
 
     pub fn set_attribute(&mut self, handle: i32, key: &[u8], value: Value) {
-        match value {
-            Value::Text(text) => {
-                let redacted = self.redactor.as_ref().and_then(|redactor| redactor.text(text));
-                let text = cut(redacted.as_deref().unwrap_or(text), self.limits.attribute_value_length);
-                self.put_attribute(handle, key, Value::Text(text));
-            }
-            value => self.put_attribute(handle, key, value),
-        }
+        let mut room = Vec::new();
+        let value = self.allowed(value, &mut room);
+        let (attributes, limit) = match handle {
+            STAGED => (&mut self.staged, self.staged_limit),
+            RESOURCE => (&mut self.resource, self.limits.attribute_count),
+            _ => match self.open.get(handle) {
+                Some(span) => (&mut span.attributes, self.limits.attribute_count),
+                None => return,
+            },
+        };
+        attributes.set(key, value, limit);
     }
 
-    fn put_attribute(&mut self, handle: i32, key: &[u8], value: Value) {
-        match handle {
-            STAGED => self.staged.set(key, value, self.staged_limit),
-            RESOURCE => self.resource.set(key, value, self.limits.attribute_count),
-            _ => {
-                if let Some(span) = self.open.get(handle) {
-                    span.attributes.set(key, value, self.limits.attribute_count);
-                }
-            }
+    /// What may be recorded of a value. Text without its secrets is put into `room`.
+    fn allowed<'a>(&self, value: Value<'a>, room: &'a mut Vec<u8>) -> Value<'a> {
+        let Value::Text(mut text) = value else { return value };
+        if let Some(redactor) = &self.redactor
+            && let Some(redacted) = redactor.text(text)
+        {
+            *room = redacted;
+            text = room;
         }
+        Value::Text(cut(text, self.limits.attribute_value_length))
     }
 
     /// An element of the next list.
     pub fn push_element(&mut self, element: Option<Value>) {
-        match element {
-            Some(Value::Text(text)) => {
-                let redacted = self.redactor.as_ref().and_then(|redactor| redactor.text(text));
-                let text = cut(redacted.as_deref().unwrap_or(text), self.limits.attribute_value_length);
-                push_value(&mut self.staged_array, Some(Value::Text(text)));
-            }
-            element => push_value(&mut self.staged_array, element),
-        }
+        let mut room = Vec::new();
+        let element = element.map(|value| self.allowed(value, &mut room));
+        push_value(&mut self.staged_array, element);
     }
 
     /// An attribute whose value is the list of the elements that were pushed.
     pub fn set_list(&mut self, handle: i32, key: &[u8]) {
         let list = core::mem::take(&mut self.staged_array);
-        self.put_attribute(handle, key, Value::Array(&list));
-        self.staged_array = list;
-        self.staged_array.clear();
+        self.set_attribute(handle, key, Value::Array(&list));
     }
 
     /// With the staged attributes.
@@ -335,16 +335,10 @@ impl Engine {
     }
 
     pub fn record_exception(&mut self, handle: i32, exception: &Exception, at_ms: f64) {
-        let redacted = |text| self.redactor.as_ref().and_then(|redactor| redactor.text(text));
-        let limit = self.limits.attribute_value_length;
-        let (message, stacktrace) = (redacted(exception.message), redacted(exception.stacktrace));
-        let exception = Exception {
-            kind: cut(exception.kind, limit),
-            message: cut(message.as_deref().unwrap_or(exception.message), limit),
-            stacktrace: cut(stacktrace.as_deref().unwrap_or(exception.stacktrace), limit),
-        };
         self.stage(Stage::Event);
-        exception::describe(&mut self.staged, &exception, self.staged_limit);
+        for (name, text) in exception.attributes() {
+            self.set_attribute(STAGED, name.as_bytes(), Value::Text(text));
+        }
         self.add_event(handle, names::EVENT_EXCEPTION.as_bytes(), at_ms);
     }
 
@@ -357,17 +351,15 @@ impl Engine {
 
     /// True when there is an effect to ask for.
     pub fn end(&mut self, handle: i32, end_ms: f64, now_ms: f64) -> bool {
-        let Some(span) = self.open.get(handle) else { return false };
+        let Some(span) = self.open.close(handle) else { return false };
         let bytes = span.finish(end_ms, &mut self.room);
-        let scope = span.scope;
-        self.open.release(handle);
         self.counts.ended += 1;
         if self.show {
-            self.shown.push(bytes.clone());
+            scope_spans::SPANS.put_bytes(&mut self.shown, &bytes);
         }
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
-        } else if self.queue.push(Finished { scope, bytes }, now_ms, &self.rules) {
+        } else if self.queue.push(span.scope, bytes, now_ms, &self.rules) {
             self.counts.queued += 1;
         } else {
             self.lose(Loss::QueueFull, 1, 0);
@@ -384,7 +376,7 @@ impl Engine {
             && let Some(span) = self.open.get(handle)
         {
             let redacted = self.redactor.as_ref().and_then(|redactor| redactor.url(url));
-            let url = cut(redacted.as_deref().unwrap_or(url), self.limits.attribute_value_length);
+            let url = redacted.as_deref().unwrap_or(url);
             http::describe_request(span, &Request { method, url }, &self.limits);
         }
         started
@@ -431,19 +423,18 @@ impl Engine {
         self.hurried = false;
     }
 
-    /// Takes batches back into the queue, eldest first; the number of their spans.
+    /// Takes batches back into the queue; the number of their spans.
     fn recall(&mut self, which: impl Fn(&Batch) -> bool) -> u32 {
         let mut recalled = 0;
-        for index in (0..self.batches.len()).rev() {
-            if which(&self.batches[index]) {
-                let batch = self.batches.remove(index);
-                let count = batch.spans.len() as u32;
-                recalled += count;
-                self.counts.in_flight -= count;
-                self.counts.queued += count;
-                self.queue.put_back(batch.spans);
+        self.batches.retain(|batch| {
+            let back = which(batch);
+            if back {
+                recalled += self.queue.put_back(batch.id, 0);
             }
-        }
+            !back
+        });
+        self.counts.in_flight -= recalled;
+        self.counts.queued += recalled;
         recalled
     }
 
@@ -458,57 +449,52 @@ impl Engine {
 
     /// What has not been sent is lost, for this reason; open spans are not recorded any further.
     pub fn discard(&mut self, loss: Loss) {
-        let waiting = self.queue.len() as u32;
-        self.queue.clear();
+        self.lose_quietly(loss, self.counts.queued + self.counts.in_flight);
         self.counts.queued = 0;
-        self.lose_quietly(loss, waiting);
-        for batch in core::mem::take(&mut self.batches) {
-            self.counts.in_flight -= batch.spans.len() as u32;
-            self.lose_quietly(loss, batch.spans.len() as u32);
-        }
-        self.open = OpenSpans::default();
+        self.counts.in_flight = 0;
+        self.queue.clear();
+        self.batches.clear();
+        self.open.close_all();
         self.flushing = false;
     }
 
     /// What came of a request. `random` is from 0 to 1, `rejected` the spans that a partial success tells of.
     pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
         // A batch that was taken back is not waited for any more.
-        let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.is_in_flight()) else { return };
-        let batch = &mut self.batches[index];
-        let count = batch.spans.len() as u32;
+        let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id && batch.is_in_flight()) else { return };
         let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
-        match retry::decide(*answer, &self.retry, batch.attempts, now_ms - batch.first_sent_ms, random) {
-            Verdict::Delivered => {
-                self.settle(index);
+        let verdict = retry::decide(*answer, &self.retry, batch.attempts, now_ms - batch.first_sent_ms, random);
+        if let Verdict::Retry { after_ms } = verdict {
+            batch.state = State::Waiting { until_ms: now_ms + after_ms };
+            self.flushing = false;
+            self.hurried = false;
+            return;
+        }
+        self.batches.retain(|batch| batch.id != id);
+        if verdict != Verdict::Delivered && status == 413 {
+            let count = self.queue.batch(id).count();
+            if count > 1 {
+                // Too large for this collector, and two halves may not be.
+                self.max_batch = self.max_batch.min(count / 2);
+                let count = self.queue.put_back(id, 0);
+                self.counts.in_flight -= count;
+                self.counts.queued += count;
+                return;
+            }
+        }
+        let count = self.queue.remove(id);
+        self.counts.in_flight -= count;
+        match verdict {
+            Verdict::Drop(Reason::Refused) => self.lose(Loss::Refused, count, status),
+            Verdict::Drop(_) => self.lose(Loss::Expired, count, status),
+            _ => {
                 let rejected = rejected.min(count);
                 self.counts.delivered += count - rejected;
                 if rejected > 0 {
                     self.lose(Loss::Rejected, rejected, status);
                 }
             }
-            Verdict::Retry { after_ms } => {
-                batch.state = State::Waiting { until_ms: now_ms + after_ms };
-                self.flushing = false;
-            }
-            // Too large for this collector, and two halves may not be.
-            Verdict::Drop(_) if status == 413 && count > 1 => {
-                let batch = self.settle(index);
-                self.max_batch = batch.len() / 2;
-                self.counts.queued += count;
-                self.queue.put_back(batch);
-            }
-            Verdict::Drop(reason) => {
-                self.settle(index);
-                let loss = if reason == Reason::Refused { Loss::Refused } else { Loss::Expired };
-                self.lose(loss, count, status);
-            }
         }
-    }
-
-    fn settle(&mut self, index: usize) -> Vec<Finished> {
-        let batch = self.batches.remove(index);
-        self.counts.in_flight -= batch.spans.len() as u32;
-        batch.spans
     }
 
     fn lose(&mut self, loss: Loss, spans: u32, status: u16) {
@@ -528,10 +514,11 @@ impl Engine {
         if let Some(report) = self.reports.pop() {
             return report;
         }
-        if !self.shown.is_empty() {
-            let span = self.shown.remove(0);
+        let mut shown = Fields(&self.shown);
+        if let Some(span) = shown.next() {
             self.body.clear();
-            json::span(&span, &mut self.body);
+            json::span(span.bytes, &mut self.body);
+            self.shown = shown.0.into();
             return Effect::Show;
         }
         if self.held {
@@ -550,8 +537,8 @@ impl Engine {
                 return effect;
             }
         }
-        // All that could go has gone.
-        self.hurried = false;
+        // All that could go has gone; the rest follows as soon as an answer makes room.
+        self.hurried &= in_flight && !self.queue.is_empty();
         if self.queue.is_empty() && self.batches.is_empty() {
             self.flushing = false;
         }
@@ -561,12 +548,10 @@ impl Engine {
     /// The batch whose time has come again.
     fn send_again(&mut self, now_ms: f64) -> Option<Effect> {
         let now_or_never = self.flushing;
-        let index = self.batches.iter().position(|batch| match batch.state {
-            State::Waiting { until_ms } => now_or_never || until_ms <= now_ms,
-            State::InFlight { .. } => false,
-        })?;
-        let batch = self.batches.remove(index);
-        Some(self.send(batch))
+        let again = self.batches.iter().find(|batch| !batch.is_in_flight() && (now_or_never || batch.until_ms() <= now_ms))?;
+        let id = again.id;
+        self.encode(id);
+        Some(self.send(id))
     }
 
     /// The next batch of those that wait. While the page leaves it has to fit into our share; otherwise a larger one may go without
@@ -575,53 +560,51 @@ impl Engine {
         let mut max_bytes = usize::MAX;
         if self.leaving {
             let envelope = trace::envelope_size(&self.resource_message(), &self.scopes);
-            // The text of OTLP/JSON is more than twice, and less than four times, as long as the bytes that are counted here.
+            // The text of OTLP/JSON is nearly always less than four times as long as the bytes that are counted here.
             let room = if self.json { self.keepalive_room() / 4 } else { self.keepalive_room() };
             max_bytes = room.saturating_sub(envelope);
         }
-        let mut spans = self.queue.take(self.batch_limit(), max_bytes, now_ms);
-        if spans.is_empty() && !self.hurried && !self.batches.iter().any(Batch::is_in_flight) {
-            spans = self.queue.take(1, usize::MAX, now_ms);
+        self.last_batch = (self.last_batch & 0x3FFF_FFFF) + 1;
+        let id = self.last_batch;
+        let mut count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
+        if count == 0 && !self.hurried {
+            count = self.queue.take(id, 1, usize::MAX, now_ms);
         }
-        if spans.is_empty() {
+        if count == 0 {
             return None;
         }
-        self.counts.queued -= spans.len() as u32;
-        self.counts.in_flight += spans.len() as u32;
-        self.last_batch = self.last_batch.wrapping_add(1) & i32::MAX;
-        let state = State::Waiting { until_ms: now_ms };
-        Some(self.send(Batch { id: self.last_batch, spans, attempts: 0, first_sent_ms: now_ms, state }))
+        self.encode(id);
+        // How long text is, nobody knows before it is written.
+        while self.leaving && count > 1 && self.body.len() > self.keepalive_room() {
+            count -= self.queue.put_back(id, count as usize / 2);
+            self.encode(id);
+        }
+        self.counts.queued -= count;
+        self.counts.in_flight += count;
+        self.batches.push(Batch { id, attempts: 0, first_sent_ms: now_ms, state: State::Waiting { until_ms: now_ms } });
+        Some(self.send(id))
     }
 
-    fn send(&mut self, mut batch: Batch) -> Effect {
-        self.encode(&batch.spans);
+    /// The body holds the spans of this batch.
+    fn send(&mut self, id: i32) -> Effect {
         let keepalive = self.body.len() <= self.keepalive_room();
-        batch.attempts += 1;
-        batch.state = State::InFlight { keepalive_bytes: if keepalive { self.body.len() } else { 0 } };
-        let id = batch.id;
-        self.batches.push(batch);
+        if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
+            batch.attempts += 1;
+            batch.state = State::InFlight { keepalive_bytes: if keepalive { self.body.len() } else { 0 } };
+        }
         Effect::Send { batch: id, keepalive }
     }
 
-    /// The request for these spans, into the body: a group for each scope.
-    fn encode(&mut self, spans: &[Finished]) {
+    /// The request for the spans of a batch, into the body.
+    fn encode(&mut self, batch: i32) {
+        self.body.clear();
         let resource = self.resource_message();
-        let groups: Vec<_> = self
-            .scopes
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| spans.iter().any(|span| span.scope as usize == *index))
-            .map(|(index, scope)| {
-                let own = spans.iter().filter(move |span| span.scope as usize == index);
-                (scope, own.map(|span| &*span.bytes))
-            })
-            .collect();
-        let out = if self.json { &mut self.room } else { &mut self.body };
-        out.clear();
-        trace::export_request(out, &resource, &groups);
         if self.json {
-            self.body.clear();
+            self.room.clear();
+            trace::export_request(&mut self.room, &resource, &self.scopes, self.queue.batch(batch));
             json::request(&self.room, &mut self.body);
+        } else {
+            trace::export_request(&mut self.body, &resource, &self.scopes, self.queue.batch(batch));
         }
     }
 
@@ -643,11 +626,8 @@ impl Engine {
         if self.batches.iter().any(Batch::is_in_flight) {
             return None;
         }
-        let next_attempt = self.batches.iter().find_map(|batch| match batch.state {
-            State::Waiting { until_ms } => Some(until_ms),
-            State::InFlight { .. } => None,
-        });
-        let at_ms = next_attempt.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))?;
+        let next_attempt_ms = self.batches.iter().map(Batch::until_ms).fold(f64::INFINITY, f64::min);
+        let at_ms = if self.batches.is_empty() { self.queue.due_ms(&self.rules, self.batch_limit())? } else { next_attempt_ms };
         Some((at_ms - now_ms).clamp(0.0, MAX_TIMER_MS))
     }
 }

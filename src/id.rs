@@ -10,30 +10,35 @@ pub const POOL_BYTES: usize = 4096;
 /// So JavaScript keeps the identity of a span as small integers, without strings, without boxed numbers, and past the end of the span.
 pub type Words = [i32; 7];
 
+/// Bytes of a trace id and a span id behind one another, and some that are zero: seven bytes are two words, and they are read by eights.
+type Bytes = [u8; 32];
+
 pub fn to_words(trace_id: &[u8; 16], span_id: &[u8; 8]) -> Words {
-    let trace = u128::from_be_bytes(*trace_id);
-    let span = u64::from_be_bytes(*span_id);
-    let part = |value: u64| (value & 0x0FFF_FFFF) as i32;
-    [
-        part((trace >> 100) as u64),
-        part((trace >> 72) as u64),
-        part((trace >> 44) as u64),
-        part((trace >> 16) as u64),
-        part((trace as u64) << 12 | span >> 52),
-        part(span >> 24),
-        (span & 0x00FF_FFFF) as i32,
-    ]
+    let mut bytes: Bytes = [0; 32];
+    bytes[..16].copy_from_slice(trace_id);
+    bytes[16..24].copy_from_slice(span_id);
+    let mut words = [0; 8];
+    for (index, pair) in words.chunks_exact_mut(2).enumerate() {
+        let bits = bytes.get(index * 7..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_be_bytes(*chunk) >> 8);
+        pair.copy_from_slice(&[(bits >> 28) as i32, bits as i32 & 0x0FFF_FFFF]);
+    }
+    let [a, b, c, d, e, f, g, _] = words;
+    [a, b, c, d, e, f, g >> 4]
 }
 
 pub fn from_words(words: &Words) -> ([u8; 16], [u8; 8]) {
-    let word = |index: usize| words[index] as u32 as u64;
-    let trace = (word(0) as u128) << 100
-        | (word(1) as u128) << 72
-        | (word(2) as u128) << 44
-        | (word(3) as u128) << 16
-        | (word(4) >> 12) as u128;
-    let span = word(4) << 52 | word(5) << 24 | word(6);
-    (trace.to_be_bytes(), span.to_be_bytes())
+    let [a, b, c, d, e, f, g] = *words;
+    let mut bytes: Bytes = [0; 32];
+    for (index, pair) in [a, b, c, d, e, f, g << 4, 0].chunks_exact(2).enumerate() {
+        if let (&[high, low], Some(room)) = (pair, bytes.get_mut(index * 7..).and_then(<[u8]>::first_chunk_mut)) {
+            // The eighth byte is zero, and the next pair's first.
+            *room = (((high as u64) << 28 | low as u64) << 8).to_be_bytes();
+        }
+    }
+    let (mut trace_id, mut span_id) = ([0; 16], [0; 8]);
+    trace_id.copy_from_slice(&bytes[..16]);
+    span_id.copy_from_slice(&bytes[16..24]);
+    (trace_id, span_id)
 }
 
 /// Random bytes that were drawn and not used yet.

@@ -44,3 +44,4 @@ pub mod retry;
 pub mod sampler;
 pub mod span;
 pub mod time;
+mod words;

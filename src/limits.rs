@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn text_is_cut_between_characters() {
-        let cases = [("abc", 3, "abc"), ("abc", 2, "ab"), ("abc", 0, ""), ("äöü", 2, "äö"), ("äöü", 3, "äöü"), ("a😀b", 2, "a😀"), ("", 0, "")];
+        let cases =
+            [("abc", 3, "abc"), ("abc", 2, "ab"), ("abc", 0, ""), ("äöü", 2, "äö"), ("äöü", 3, "äöü"), ("a😀b", 2, "a😀"), ("", 0, "")];
         for (text, characters, wanted) in cases {
             assert_eq!(cut(text.as_bytes(), characters), wanted.as_bytes(), "{text:?} to {characters}");
         }

@@ -1,9 +1,9 @@
 //! The spans that are open. JavaScript holds a handle, one integer: which slot, and the how-many-eth span in it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::span::Span;
-use crate::time::Anchor;
 
 /// The handle of a span that is not recorded.
 pub const NOT_RECORDING: i32 = -1;
@@ -11,64 +11,71 @@ pub const NOT_RECORDING: i32 = -1;
 /// Spans open at once. More are a leak in the page: then the one that started first gives way, and is counted.
 pub const MAX_OPEN: usize = 1024;
 
-/// Room that a slot keeps for its next span, in bytes. Larger rooms go back, so that a few large spans do not hold memory for ever.
-const KEPT_BYTES: usize = 4096;
-
+#[derive(Default)]
 struct Slot {
-    span: Span,
+    span: Option<Box<Span>>,
+    /// 15 bits, so that handles stay positive.
     generation: u16,
-    open: bool,
+}
+
+impl Slot {
+    fn close(&mut self) -> Option<Box<Span>> {
+        self.generation = (self.generation + 1) & 0x7FFF;
+        self.span.take()
+    }
 }
 
 #[derive(Default)]
 pub struct OpenSpans {
     slots: Vec<Slot>,
-    free: Vec<u16>,
 }
 
 impl OpenSpans {
     pub fn count(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.iter().filter(|slot| slot.span.is_some()).count()
     }
 
-    /// A slot to start a span in, its handle, and whether another span had to give way.
-    pub fn open(&mut self, anchor: Anchor) -> (i32, &mut Span, bool) {
-        let evicted = self.free.is_empty() && self.slots.len() >= MAX_OPEN;
-        if evicted {
-            let eldest = (0..self.slots.len()).min_by_key(|&index| self.slots[index].span.started()).unwrap_or(0);
-            self.close(eldest);
-        }
-        let index = self.free.pop().map_or(self.slots.len(), usize::from);
+    /// The handle of a new span, and whether another one had to give way.
+    pub fn open(&mut self, span: Box<Span>) -> (i32, bool) {
+        let free = self.slots.iter().position(|slot| slot.span.is_none());
+        let evicted = free.is_none() && self.slots.len() >= MAX_OPEN;
+        let index = free.unwrap_or_else(|| if evicted { self.eldest() } else { self.slots.len() });
         if index == self.slots.len() {
-            self.slots.push(Slot { span: Span::new(anchor), generation: 0, open: false });
+            self.slots.push(Slot::default());
         }
-        let slot = &mut self.slots[index];
-        slot.open = true;
-        ((slot.generation as i32) << 16 | index as i32, &mut slot.span, evicted)
+        let Some(slot) = self.slots.get_mut(index) else { return (NOT_RECORDING, false) };
+        if evicted {
+            slot.close();
+        }
+        slot.span = Some(span);
+        ((slot.generation as i32) << 16 | index as i32, evicted)
+    }
+
+    fn eldest(&self) -> usize {
+        let started = self.slots.iter().map(|slot| slot.span.as_ref().map(|span| span.started()));
+        started.enumerate().min_by_key(|(_, started)| *started).map_or(0, |(index, _)| index)
+    }
+
+    fn slot(&mut self, handle: i32) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(handle as usize & 0xFFFF)?;
+        (slot.generation as i32 == handle >> 16).then_some(slot)
     }
 
     /// The span of a handle, unless it has ended or given way.
     pub fn get(&mut self, handle: i32) -> Option<&mut Span> {
-        let slot = self.slots.get_mut(handle as u32 as usize & 0xFFFF)?;
-        (handle >= 0 && slot.open && slot.generation as i32 == handle >> 16).then_some(&mut slot.span)
+        self.slot(handle)?.span.as_deref_mut()
     }
 
-    /// The end of a handle. Its span is to be read before.
-    pub fn release(&mut self, handle: i32) {
-        if self.get(handle).is_some() {
-            self.close(handle as usize & 0xFFFF);
-        }
+    /// The same, and the end of the handle.
+    pub fn close(&mut self, handle: i32) -> Option<Box<Span>> {
+        self.slot(handle)?.close()
     }
 
-    fn close(&mut self, index: usize) {
-        let slot = &mut self.slots[index];
-        slot.open = false;
-        // 15 bits, so that handles stay positive.
-        slot.generation = (slot.generation + 1) & 0x7FFF;
-        if slot.span.capacity_bytes() > KEPT_BYTES {
-            slot.span = Span::new(slot.span.anchor);
+    /// The end of all handles.
+    pub fn close_all(&mut self) {
+        for slot in &mut self.slots {
+            slot.close();
         }
-        self.free.push(index as u16);
     }
 }
 
@@ -76,14 +83,11 @@ impl OpenSpans {
 mod tests {
     use super::*;
     use crate::context::SpanContext;
-
-    const ANCHOR: Anchor = Anchor::new(1.7e12);
+    use crate::time::Anchor;
 
     fn open_at(spans: &mut OpenSpans, start_ms: f64) -> (i32, bool) {
-        let (handle, span, evicted) = spans.open(ANCHOR);
         let context = SpanContext { trace_id: [1; 16], span_id: [1; 8], flags: 1, remote: false };
-        span.restart(context, None, 0, 0, ANCHOR, start_ms);
-        (handle, evicted)
+        spans.open(Box::new(Span::new(context, None, 0, 0, Anchor::new(1.7e12), start_ms)))
     }
 
     #[test]
@@ -91,16 +95,26 @@ mod tests {
         let mut spans = OpenSpans::default();
         let (first, _) = open_at(&mut spans, 1.0);
         assert!(spans.get(first).is_some());
-        spans.release(first);
+        assert!(spans.close(first).is_some());
         assert!(spans.get(first).is_none());
+        assert!(spans.close(first).is_none());
         let (second, _) = open_at(&mut spans, 2.0);
         assert_eq!(second & 0xFFFF, first & 0xFFFF, "the slot is used again");
         assert!(spans.get(first).is_none());
+        assert!(spans.close(first).is_none(), "an old handle ends nothing");
         assert!(spans.get(second).is_some());
-        spans.release(first);
-        assert!(spans.get(second).is_some(), "an old handle ends nothing");
         assert!(spans.get(NOT_RECORDING).is_none());
         assert!(spans.get(i32::MAX).is_none());
+    }
+
+    #[test]
+    fn handles_from_before_all_were_closed_find_no_later_span() {
+        let mut spans = OpenSpans::default();
+        let (before, _) = open_at(&mut spans, 1.0);
+        spans.close_all();
+        assert_eq!(spans.count(), 0);
+        open_at(&mut spans, 2.0);
+        assert!(spans.get(before).is_none());
     }
 
     #[test]
@@ -121,7 +135,7 @@ mod tests {
         for _ in 0..70_000 {
             let (handle, _) = open_at(&mut spans, 1.0);
             assert!(handle >= 0);
-            spans.release(handle);
+            spans.close(handle);
         }
     }
 }

@@ -16,10 +16,9 @@ pub struct Browser<'a> {
 }
 
 pub fn describe_sdk(resource: &mut Attributes) {
-    let version = env!("CARGO_PKG_VERSION").as_bytes();
-    set(resource, names::TELEMETRY_SDK_NAME, Value::Text(b"webspan"));
-    set(resource, names::TELEMETRY_SDK_LANGUAGE, Value::Text(b"webjs"));
-    set(resource, names::TELEMETRY_SDK_VERSION, Value::Text(version));
+    set_told(resource, names::TELEMETRY_SDK_NAME, b"webspan");
+    set_told(resource, names::TELEMETRY_SDK_LANGUAGE, b"webjs");
+    set_told(resource, names::TELEMETRY_SDK_VERSION, env!("CARGO_PKG_VERSION").as_bytes());
 }
 
 pub fn describe_service(resource: &mut Attributes, name: &[u8], version: &[u8]) {

@@ -83,70 +83,56 @@ pub fn decide(answer: Answer, policy: &Policy, attempt: u32, elapsed_ms: f64, ra
 }
 
 /// Milliseconds that a `Retry-After` header asks to wait, never negative; None when it cannot be
-/// read. Takes seconds and all three forms of an HTTP date.
+/// read. Takes seconds and all three forms of an HTTP date: `Sun, 06 Nov 1994 08:49:37 GMT`,
+/// `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
 /// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
 ///
 /// The browser could read a date for us, but would take any text that looks like one, each engine
-/// another. A date crate costs at least ten times the bytes of this.
+/// another; a date crate costs ten times the bytes. Of a date only the numbers, their order and
+/// the month count: the forms differ in the rest. An impossible time, such as 25:61, counts on
+/// from midnight; how long a wrong date makes us wait is bounded by [`decide`].
 pub fn retry_after(value: &[u8], now_unix_ms: f64) -> Option<f64> {
-    let value = value.trim_ascii();
-    if value.iter().all(u8::is_ascii_digit) && !value.is_empty() {
-        let seconds = value.iter().fold(0.0, |sum, digit| sum * 10.0 + f64::from(digit - b'0'));
-        return Some(seconds * 1000.0);
-    }
-    Some((http_date(value)? - now_unix_ms).max(0.0))
-}
-
-/// Unix milliseconds of `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or
-/// `Sun Nov  6 08:49:37 1994`. <https://www.rfc-editor.org/rfc/rfc9110#http.date>
-///
-/// The three differ in what stands between the numbers and in the place of the year; the name of
-/// the day tells nothing.
-fn http_date(text: &[u8]) -> Option<f64> {
-    let month = b"JanFebMarAprMayJunJulAugSepOctNovDec"
-        .chunks_exact(3)
-        .position(|name| text.windows(3).any(|letters| letters == name))? as u32;
-    let mut numbers = [0; 5];
+    let mut numbers = [0.0; 5];
     let mut count = 0;
     let mut year_is_last = false;
+    let mut others = 0;
     let mut in_number = false;
-    for &char in text {
-        if char.is_ascii_digit() {
+    for &char in value {
+        let is_digit = char.is_ascii_digit();
+        if is_digit {
             count += usize::from(!in_number);
             let number = numbers.get_mut(count - 1)?;
-            *number = *number * 10 + u32::from(char - b'0');
-            if *number > 9999 {
-                return None;
-            }
-        } else if char == b':' && count == 2 {
+            *number = *number * 10.0 + f64::from(char - b'0');
+        } else {
+            others += 1;
             // `6 08:` and not `06 Nov 1994 08:`
-            year_is_last = true;
+            year_is_last |= char == b':' && count == 2;
         }
-        in_number = char.is_ascii_digit();
+        in_number = is_digit;
     }
-    let [day, hour, minute, second, mut year] = numbers;
-    let [day, hour, minute, second] = if year_is_last {
-        [day, hour, minute, second]
-    } else {
-        // The year is the second of the numbers.
-        let later = [day, minute, second, year];
-        year = hour;
-        later
-    };
+    let [first, second, third, fourth, fifth] = numbers;
+    if count == 1 && others == 0 {
+        return Some(first * 1000.0);
+    }
+    let [year, hour, minute, second] = if year_is_last { [fifth, second, third, fourth] } else { [second, third, fourth, fifth] };
+    let mut year = year as u32;
     if year < 100 {
-        // RFC 850 writes two digits. Read as cookies do: 70 to 99 are in the last century.
+        // Read as cookies do: 70 to 99 are in the last century.
         year += if year < 70 { 2000 } else { 1900 };
     }
-    if count < 5 || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 || year < 1970 {
+    if count < 5 || !(1970..=9999).contains(&year) {
         return None;
     }
+    let month =
+        b"JanFebMarAprMayJunJulAugSepOctNovDec".chunks_exact(3).position(|name| value.windows(3).any(|letters| letters == name))? as u32;
     // Years that begin in March have the odd day at their end, and months of 30.6 days on average.
     let year = year - u32::from(month < 2);
     let month = (month + 10) % 12;
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
-    // Days before 1970-01-01 in this count.
-    let days = days.checked_sub(719_469)?;
-    Some((f64::from(days) * 86_400.0 + f64::from(hour * 3600 + minute * 60 + second)) * 1000.0)
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5;
+    // 719,469 days of this count lie before 1970-01-01.
+    let unix_days = f64::from(days) - 719_469.0 + first;
+    let unix_seconds = ((unix_days * 24.0 + hour) * 60.0 + minute) * 60.0 + second;
+    Some((unix_seconds * 1000.0 - now_unix_ms).max(0.0))
 }
 
 #[cfg(test)]
@@ -182,8 +168,7 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_its_maximum_and_half_of_it_is_chance() {
-        let waits =
-            [(1, 1000.0), (2, 2000.0), (3, 4000.0), (5, 16_000.0), (6, 30_000.0), (7, 30_000.0), (u32::MAX, 30_000.0)];
+        let waits = [(1, 1000.0), (2, 2000.0), (3, 4000.0), (5, 16_000.0), (6, 30_000.0), (7, 30_000.0), (u32::MAX, 30_000.0)];
         for (attempt, longest) in waits {
             for random in [0.0, 0.25, 0.999] {
                 let after_ms = longest * (0.5 + random / 2.0);
@@ -249,7 +234,7 @@ mod tests {
         let cases: &[(&str, Option<f64>)] = &[
             ("0",                                Some(0.0)),
             ("120",                              Some(120_000.0)),
-            (" 7 ",                              Some(7_000.0)),
+            ("86400",                            Some(86_400_000.0)),
             ("Sun, 06 Nov 1994 08:49:37 GMT",    Some(0.0)),
             ("Sun, 06 Nov 1994 08:49:40 GMT",    Some(3_000.0)),
             ("Mon, 07 Nov 1994 08:49:37 GMT",    Some(86_400_000.0)),
@@ -266,11 +251,7 @@ mod tests {
             ("10s",                              None),
             ("soon",                             None),
             ("Sun, 06 Foo 1994 08:49:37 GMT",    None),
-            ("Sun, 00 Nov 1994 08:49:37 GMT",    None),
-            ("Sun, 32 Nov 1994 08:49:37 GMT",    None),
-            ("Sun, 06 Nov 1994 24:49:37 GMT",    None),
-            ("Sun, 06 Nov 1994 08:60:37 GMT",    None),
-            ("Sun, 06 Nov 1994 08:49:61 GMT",    None),
+            ("Sun, 06 Nov 1994 08:48:99 GMT",    Some(2_000.0)),
             ("Sun, 06 Nov 1994 08:49 GMT",       None),
             ("Sun, 06 Nov 1994 08:49:37 +0100",  None),
             ("Sun, 06 Nov 1869 08:49:37 GMT",    None),
@@ -286,10 +267,10 @@ mod tests {
     #[test]
     fn two_digits_of_a_year_mean_the_nearest_sensible_century() {
         let year_2000 = 946_684_800_000.0;
-        assert_eq!(http_date(b"Saturday, 01-Jan-00 00:00:00 GMT"), Some(year_2000));
-        assert_eq!(http_date(b"Friday, 31-Dec-99 23:59:59 GMT"), Some(year_2000 - 1000.0));
-        assert_eq!(http_date(b"Thursday, 01-Jan-70 00:00:00 GMT"), Some(0.0));
-        assert_eq!(http_date(b"Tuesday, 31-Dec-69 00:00:00 GMT"), Some(3_155_673_600_000.0));
+        assert_eq!(retry_after(b"Saturday, 01-Jan-00 00:00:00 GMT", 0.0), Some(year_2000));
+        assert_eq!(retry_after(b"Friday, 31-Dec-99 23:59:59 GMT", 0.0), Some(year_2000 - 1000.0));
+        assert_eq!(retry_after(b"Thursday, 01-Jan-70 00:00:00 GMT", 0.0), Some(0.0));
+        assert_eq!(retry_after(b"Tuesday, 31-Dec-69 00:00:00 GMT", 0.0), Some(3_155_673_600_000.0));
     }
 
     /// Counts the days one by one, as a calendar hanging on the wall would.
@@ -303,7 +284,7 @@ mod tests {
             for (month, days) in names.iter().zip(lengths) {
                 for day in 1..=days {
                     let date = format!("Any, {day:02} {month} {year} 00:00:00 GMT");
-                    assert_eq!(http_date(date.as_bytes()), Some(unix_ms), "{date}");
+                    assert_eq!(retry_after(date.as_bytes(), 0.0), Some(unix_ms), "{date}");
                     unix_ms += 86_400_000.0;
                 }
             }

@@ -93,7 +93,13 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_ratio_are_all_and_nothing() {
-        for (ratio, sampler) in [(1.0, Sampler::AlwaysOn), (2.0, Sampler::AlwaysOn), (0.0, Sampler::AlwaysOff), (-1.0, Sampler::AlwaysOff), (f64::NAN, Sampler::AlwaysOff)] {
+        for (ratio, sampler) in [
+            (1.0, Sampler::AlwaysOn),
+            (2.0, Sampler::AlwaysOn),
+            (0.0, Sampler::AlwaysOff),
+            (-1.0, Sampler::AlwaysOff),
+            (f64::NAN, Sampler::AlwaysOff),
+        ] {
             assert!(Sampler::ratio(ratio) == sampler, "{ratio}");
         }
     }

@@ -3,9 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, Value};
 use crate::context::SpanContext;
-use crate::limits::Limits;
+use crate::limits::{Limits, cut};
 use crate::otlp::trace::{event, link, span, status};
 use crate::time::{Anchor, UnixNanos};
 
@@ -33,13 +33,12 @@ fn wire_flags(trace_flags: u8, remote: bool) -> u32 {
 pub struct Span {
     pub context: SpanContext,
     pub trace_state: Vec<u8>,
-    /// Of the parent: its id, and whether it is a span of another process.
-    parent: Option<([u8; 8], bool)>,
+    parent: Option<SpanContext>,
     pub name: Vec<u8>,
     kind: SpanKind,
     /// Index in the engine's list of instrumentation scopes.
     pub scope: u8,
-    pub anchor: Anchor,
+    anchor: Anchor,
     start: UnixNanos,
     pub attributes: Attributes,
     /// Events and links, as finished fields.
@@ -54,16 +53,16 @@ pub struct Span {
 }
 
 impl Span {
-    pub fn new(anchor: Anchor) -> Span {
+    pub fn new(context: SpanContext, parent: Option<SpanContext>, kind: SpanKind, scope: u8, anchor: Anchor, start_ms: f64) -> Span {
         Span {
-            context: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
+            context,
             trace_state: Vec::new(),
-            parent: None,
+            parent,
             name: Vec::new(),
-            kind: 0,
-            scope: 0,
+            kind: if kind > KIND_CONSUMER { KIND_INTERNAL } else { kind },
+            scope,
             anchor,
-            start: UnixNanos(0),
+            start: anchor.unix(start_ms),
             attributes: Attributes::new(span::ATTRIBUTES),
             rest: Vec::new(),
             event_count: 0,
@@ -75,38 +74,16 @@ impl Span {
         }
     }
 
-    /// A new span in the room of one that has ended.
-    pub fn restart(&mut self, context: SpanContext, parent: Option<&SpanContext>, kind: SpanKind, scope: u8, anchor: Anchor, start_ms: f64) {
-        self.context = context;
-        self.trace_state.clear();
-        self.parent = parent.map(|parent| (parent.span_id, parent.remote));
-        self.name.clear();
-        self.kind = if kind > KIND_CONSUMER { KIND_INTERNAL } else { kind };
-        self.scope = scope;
-        self.anchor = anchor;
-        self.start = anchor.unix(start_ms);
-        self.attributes.reset(span::ATTRIBUTES);
-        self.rest.clear();
-        self.event_count = 0;
-        self.dropped_events = 0;
-        self.link_count = 0;
-        self.dropped_links = 0;
-        self.status = StatusCode::Unset;
-        self.status_message.clear();
-    }
-
     pub fn started(&self) -> UnixNanos {
         self.start
     }
 
-    /// Bytes of memory that wait for the next span in this room.
-    pub fn capacity_bytes(&self) -> usize {
-        self.attributes.capacity_bytes() + self.rest.capacity()
+    pub fn set(&mut self, name: &str, value: Value, limits: &Limits) {
+        self.attributes.set(name.as_bytes(), value, limits.attribute_count);
     }
 
-    pub fn rename(&mut self, name: &[u8]) {
-        self.name.clear();
-        self.name.extend_from_slice(name);
+    pub fn set_text(&mut self, name: &str, text: &[u8], limits: &Limits) {
+        self.set(name, Value::Text(cut(text, limits.attribute_value_length)), limits);
     }
 
     /// <https://opentelemetry.io/docs/specs/otel/trace/api/#set-status>: Ok is final, Unset changes nothing, only Error has a message.
@@ -115,10 +92,15 @@ impl Span {
             return;
         }
         self.status = code;
-        self.status_message.clear();
-        if code == StatusCode::Error {
-            self.status_message.extend_from_slice(message);
-        }
+        replace(&mut self.status_message, if code == StatusCode::Error { message } else { b"" });
+    }
+
+    pub fn rename(&mut self, name: &[u8]) {
+        replace(&mut self.name, name);
+    }
+
+    pub fn set_trace_state(&mut self, trace_state: &[u8]) {
+        replace(&mut self.trace_state, trace_state);
     }
 
     pub fn add_event(&mut self, name: &[u8], at_ms: f64, attributes: &Attributes, limits: &Limits) {
@@ -127,15 +109,12 @@ impl Span {
             return;
         }
         self.event_count += 1;
-        let dropped = Dropped(attributes.dropped);
-        span::EVENTS.put_len(
-            &mut self.rest,
-            9 + event::NAME.len_size(name.len()) + attributes.bytes().len() + dropped.size(),
-        );
-        event::TIME_UNIX_NANO.put_fixed64(&mut self.rest, self.anchor.unix(at_ms).0);
-        event::NAME.put_bytes(&mut self.rest, name);
-        self.rest.extend_from_slice(attributes.bytes());
-        dropped.put(event::DROPPED_ATTRIBUTES_COUNT, &mut self.rest);
+        let mut message = Vec::new();
+        event::TIME_UNIX_NANO.put_fixed64(&mut message, self.anchor.unix(at_ms).0);
+        event::NAME.put_bytes(&mut message, name);
+        message.extend_from_slice(attributes.bytes());
+        event::DROPPED_ATTRIBUTES_COUNT.put_count(&mut message, attributes.dropped);
+        span::EVENTS.put_bytes(&mut self.rest, &message);
     }
 
     pub fn add_link(&mut self, context: &SpanContext, trace_state: &[u8], attributes: &Attributes, limits: &Limits) {
@@ -147,59 +126,45 @@ impl Span {
         let mut message = Vec::new();
         link::TRACE_ID.put_bytes(&mut message, &context.trace_id);
         link::SPAN_ID.put_bytes(&mut message, &context.span_id);
-        if !trace_state.is_empty() {
-            link::TRACE_STATE.put_bytes(&mut message, trace_state);
-        }
+        link::TRACE_STATE.put_some_bytes(&mut message, trace_state);
         message.extend_from_slice(attributes.bytes());
-        Dropped(attributes.dropped).put(link::DROPPED_ATTRIBUTES_COUNT, &mut message);
+        link::DROPPED_ATTRIBUTES_COUNT.put_count(&mut message, attributes.dropped);
         link::FLAGS.put_fixed32(&mut message, wire_flags(context.flags, context.remote));
         span::LINKS.put_bytes(&mut self.rest, &message);
     }
 
     /// The finished `Span` message. `out` is room to work in. A span never ends before it started.
-    pub fn finish(&mut self, end_ms: f64, out: &mut Vec<u8>) -> Box<[u8]> {
+    pub fn finish(&self, end_ms: f64, out: &mut Vec<u8>) -> Box<[u8]> {
         out.clear();
         span::TRACE_ID.put_bytes(out, &self.context.trace_id);
         span::SPAN_ID.put_bytes(out, &self.context.span_id);
-        if !self.trace_state.is_empty() {
-            span::TRACE_STATE.put_bytes(out, &self.trace_state);
-        }
-        if let Some((parent_id, _)) = &self.parent {
-            span::PARENT_SPAN_ID.put_bytes(out, parent_id);
+        span::TRACE_STATE.put_some_bytes(out, &self.trace_state);
+        let mut remote = false;
+        if let Some(parent) = &self.parent {
+            span::PARENT_SPAN_ID.put_bytes(out, &parent.span_id);
+            remote = parent.remote;
         }
         span::NAME.put_bytes(out, &self.name);
         span::KIND.put_varint(out, self.kind as u64 + 1);
         span::START_TIME_UNIX_NANO.put_fixed64(out, self.start.0);
         span::END_TIME_UNIX_NANO.put_fixed64(out, self.anchor.unix(end_ms).max(self.start).0);
         out.extend_from_slice(self.attributes.bytes());
-        Dropped(self.attributes.dropped).put(span::DROPPED_ATTRIBUTES_COUNT, out);
+        span::DROPPED_ATTRIBUTES_COUNT.put_count(out, self.attributes.dropped);
         out.extend_from_slice(&self.rest);
-        Dropped(self.dropped_events).put(span::DROPPED_EVENTS_COUNT, out);
-        Dropped(self.dropped_links).put(span::DROPPED_LINKS_COUNT, out);
+        span::DROPPED_EVENTS_COUNT.put_count(out, self.dropped_events);
+        span::DROPPED_LINKS_COUNT.put_count(out, self.dropped_links);
         if self.status != StatusCode::Unset {
             let mut message = Vec::new();
-            if !self.status_message.is_empty() {
-                status::MESSAGE.put_bytes(&mut message, &self.status_message);
-            }
+            status::MESSAGE.put_some_bytes(&mut message, &self.status_message);
             status::CODE.put_varint(&mut message, self.status as u64);
             span::STATUS.put_bytes(out, &message);
         }
-        let remote = self.parent.is_some_and(|(_, remote)| remote);
         span::FLAGS.put_fixed32(out, wire_flags(self.context.flags, remote));
         out.as_slice().into()
     }
 }
 
-/// A count that stands in a message only when there is something to count.
-struct Dropped(u32);
-
-impl Dropped {
-    fn size(&self) -> usize {
-        if self.0 > 0 { 1 + crate::otlp::wire::varint_size(self.0 as u64) } else { 0 }
-    }
-    fn put(&self, field: crate::otlp::wire::Field, out: &mut Vec<u8>) {
-        if self.0 > 0 {
-            field.put_varint(out, self.0 as u64);
-        }
-    }
+fn replace(text: &mut Vec<u8>, with: &[u8]) {
+    text.clear();
+    text.extend_from_slice(with);
 }

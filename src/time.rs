@@ -6,6 +6,9 @@ pub struct UnixNanos(pub u64);
 
 const NANOS_PER_MS: f64 = 1e6;
 
+/// The last millisecond whose nanoseconds fit into OTLP's 64 bits, in the year 2554. A page may give any number as a time.
+const LATEST_MS: f64 = 18_446_744_073_709.0;
+
 /// `performance.now()` stands still while the machine sleeps. Clocks that differ by more than this have drifted; smaller differences
 /// are the wall clock being adjusted, which must not move spans against each other.
 const DRIFT_MS: f64 = 1000.0;
@@ -28,7 +31,7 @@ impl Anchor {
     pub fn checked(self, wall_ms: f64, page_ms: f64) -> Anchor {
         let origin_ms = wall_ms - page_ms;
         let drift_ms = origin_ms - self.origin_ms;
-        if drift_ms > DRIFT_MS || drift_ms < -DRIFT_MS { Anchor { origin_ms } } else { self }
+        if drift_ms.abs() > DRIFT_MS { Anchor { origin_ms } } else { self }
     }
 
     /// Milliseconds from the start of the page, or from 1970. Both are one type, as in OpenTelemetry JS; no page lives for the decades that
@@ -40,8 +43,10 @@ impl Anchor {
 
 /// Whole milliseconds and the rest apart: as one product, today's time in nanoseconds would exceed what a double holds exactly.
 fn nanos(ms: f64) -> u64 {
+    let ms = if ms > LATEST_MS { LATEST_MS } else { ms };
     let whole = ms as u64;
-    whole * NANOS_PER_MS as u64 + ((ms - whole as f64) * NANOS_PER_MS) as u64
+    // Rounded, as 0.678 ms is a little less than 678,000 ns.
+    whole * NANOS_PER_MS as u64 + ((ms - whole as f64) * NANOS_PER_MS + 0.5) as u64
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ const SEAMS = [
   {
     rule: 'only core.ts knows the glue',
     within: 'js',
-    except: /^js\/(core\.ts$|build\/|viewer\/)/,
-    wrong: /from '#(core|wasm)'/,
+    except: /^js\/(core\.ts$|build\.d\.ts$|build\/|viewer\/)/,
+    wrong: /from '#core'|__WASM_HEX__/,
   },
   {
     rule: 'only time.rs knows how many nanoseconds a millisecond has',

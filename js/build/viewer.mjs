@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureNpm, ensureWasmTarget, projectDir } from './setup.mjs';
@@ -24,7 +25,11 @@ export async function buildViewer() {
 
 /** @returns {string} the folder that holds decode.js and decode_bg.wasm */
 function buildDecoder() {
-  const wasmFile = cargo('webspan-viewer-decode', ['--lib', '--profile', 'page', '--target', 'wasm32-unknown-unknown'], (file) => file.endsWith('.wasm'), {
+  // Panic messages name source files: not where they lie on the machine that builds.
+  const registry = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry/src');
+  const remap = `target.wasm32-unknown-unknown.rustflags=["--remap-path-prefix=${registry}=crates"]`;
+  const profile = ['--lib', '--profile', 'page', '--target', 'wasm32-unknown-unknown', '--config', remap];
+  const wasmFile = cargo('webspan-viewer-decode', profile, (file) => file.endsWith('.wasm'), {
     // With its sections stripped, bindgen could not see which WebAssembly features the module was compiled for.
     CARGO_PROFILE_PAGE_STRIP: 'false',
   });

@@ -175,7 +175,7 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
     try {
       const now = core.now();
       request.headersMs = now;
-      core.x.response(request.span.handle, response.status);
+      core.x.set_response(request.span.handle, response.status);
       if (options.applyCustomAttributesOnSpan) host.hook(() => options.applyCustomAttributesOnSpan!(request.span, asked(request), response));
       if (request.endMs !== undefined || request.method.toUpperCase() === 'HEAD' || NULL_BODY.includes(response.status)) {
         end(request, KNOWN, request.endMs ?? now);
@@ -197,7 +197,7 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
       const name = (thrown: unknown) => String((thrown as { name?: unknown } | undefined)?.name ?? '');
       const errorBytes = core.text(name(error), 0);
       const reasonBytes = core.text(name(signal?.reason), errorBytes);
-      core.x.request_failed(request.span.handle, +!!signal?.aborted, errorBytes, reasonBytes);
+      core.x.fail_request(request.span.handle, +!!signal?.aborted, errorBytes, reasonBytes);
       if (options.applyCustomAttributesOnSpan) {
         host.hook(() => options.applyCustomAttributesOnSpan!(request.span, asked(request), { message: String((error as Error)?.message ?? error) }));
       }

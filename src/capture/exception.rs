@@ -2,7 +2,6 @@
 //! <https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/>
 
 use super::names;
-use crate::attributes::{Attributes, Value};
 
 /// What is known of something that was thrown. Text that is not known is empty.
 pub struct Exception<'a> {
@@ -12,15 +11,11 @@ pub struct Exception<'a> {
     pub stacktrace: &'a [u8],
 }
 
-/// The attributes of the event [`names::EVENT_EXCEPTION`].
-pub fn describe(attributes: &mut Attributes, exception: &Exception, count_limit: u32) {
-    for (name, text) in [
-        (names::EXCEPTION_TYPE, exception.kind),
-        (names::EXCEPTION_MESSAGE, exception.message),
-        (names::EXCEPTION_STACKTRACE, exception.stacktrace),
-    ] {
-        if !text.is_empty() {
-            attributes.set(name.as_bytes(), Value::Text(text), count_limit);
-        }
+impl<'a> Exception<'a> {
+    /// The attributes of the event [`names::EVENT_EXCEPTION`], as far as they are known.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> {
+        let all =
+            [(names::EXCEPTION_TYPE, self.kind), (names::EXCEPTION_MESSAGE, self.message), (names::EXCEPTION_STACKTRACE, self.stacktrace)];
+        all.into_iter().filter(|(_, text)| !text.is_empty())
     }
 }

@@ -25,5 +25,5 @@ pub fn describe_end(span: &mut Span, end: End, limits: &Limits) {
         End::BodyUnknown => names::BODY_END_UNKNOWN,
         End::Unfinished => names::UNFINISHED,
     };
-    span.attributes.set(mark.as_bytes(), Value::Bool(true), limits.attribute_count);
+    span.set(mark, Value::Bool(true), limits);
 }

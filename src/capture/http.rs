@@ -8,43 +8,37 @@ use crate::attributes::Value;
 use crate::limits::Limits;
 use crate::otlp::decimal;
 use crate::span::{Span, StatusCode};
+use crate::words::words;
 
 /// Methods that the conventions know. They are case-sensitive.
-const KNOWN: [&str; 10] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "QUERY", "CONNECT", "TRACE"];
+const KNOWN: &[u8] = b"DELETE GET HEAD OPTIONS POST PUT PATCH QUERY CONNECT TRACE";
 
-/// Methods that fetch and XHR write in upper case themselves; not `patch`. <https://fetch.spec.whatwg.org/#concept-method-normalize>
-const NORMALIZED: [&str; 6] = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
+/// So many of them, from the first one on, fetch and XHR write in upper case themselves. <https://fetch.spec.whatwg.org/#concept-method-normalize>
+const NORMALIZED: usize = 6;
 
 /// A request as the page asked for it.
 pub struct Request<'a> {
     /// As the page wrote it.
     pub method: &'a [u8],
-    /// Absolute, and redacted.
+    /// Absolute, redacted, and whole: what is cut from it may be a part of the server's name.
     pub url: &'a [u8],
 }
 
 /// Names the span and its first attributes.
 pub fn describe_request(span: &mut Span, request: &Request, limits: &Limits) {
-    let mut set = |name: &str, value: Value| span.attributes.set(name.as_bytes(), value, limits.attribute_count);
-    let method = match known_method(request.method) {
-        Some(method) => {
-            set(names::HTTP_REQUEST_METHOD, Value::Text(method.as_bytes()));
-            method
-        }
-        None => {
-            set(names::HTTP_REQUEST_METHOD, Value::Text(names::OTHER.as_bytes()));
-            set(names::HTTP_REQUEST_METHOD_ORIGINAL, Value::Text(request.method));
-            names::SPAN_HTTP
-        }
-    };
-    set(names::URL_FULL, Value::Text(request.url));
+    let known = known_method(request.method);
+    span.set_text(names::HTTP_REQUEST_METHOD, known.unwrap_or(names::OTHER.as_bytes()), limits);
+    if known.is_none() {
+        span.set_text(names::HTTP_REQUEST_METHOD_ORIGINAL, request.method, limits);
+    }
+    span.rename(known.unwrap_or(names::SPAN_HTTP.as_bytes()));
+    span.set_text(names::URL_FULL, request.url, limits);
     if let Some(server) = server(request.url) {
-        set(names::SERVER_ADDRESS, Value::Text(server.address));
+        span.set_text(names::SERVER_ADDRESS, server.address, limits);
         if let Some(port) = server.port {
-            set(names::SERVER_PORT, Value::Int(port as i64));
+            span.set(names::SERVER_PORT, Value::Int(port as i64), limits);
         }
     }
-    span.rename(method.as_bytes());
 }
 
 /// The status of a response. Zero stands for one that the page must not see (opaque): neither an attribute nor an error.
@@ -52,7 +46,7 @@ pub fn describe_response(span: &mut Span, status: u16, limits: &Limits) {
     if status == 0 {
         return;
     }
-    span.attributes.set(names::HTTP_RESPONSE_STATUS_CODE.as_bytes(), Value::Int(status as i64), limits.attribute_count);
+    span.set(names::HTTP_RESPONSE_STATUS_CODE, Value::Int(status as i64), limits);
     if status >= 400 {
         let mut code = Vec::new();
         decimal::push_u64(status as u64, &mut code);
@@ -82,13 +76,14 @@ pub fn describe_failure(span: &mut Span, failure: &Failure, limits: &Limits) {
 }
 
 fn fail(span: &mut Span, error_type: &[u8], limits: &Limits) {
-    span.attributes.set(names::ERROR_TYPE.as_bytes(), Value::Text(error_type), limits.attribute_count);
+    span.set_text(names::ERROR_TYPE, error_type, limits);
     span.set_status(StatusCode::Error, b"");
 }
 
-fn known_method(given: &[u8]) -> Option<&'static str> {
-    let sent_in_upper_case = NORMALIZED.iter().find(|method| method.as_bytes().eq_ignore_ascii_case(given));
-    sent_in_upper_case.or_else(|| KNOWN.iter().find(|method| method.as_bytes() == given)).copied()
+fn known_method(given: &[u8]) -> Option<&'static [u8]> {
+    let known = words(KNOWN).enumerate();
+    let mut sent = known.filter(|(index, method)| *method == given || *index < NORMALIZED && method.eq_ignore_ascii_case(given));
+    sent.next().map(|(_, method)| method)
 }
 
 #[derive(PartialEq, Debug)]
@@ -99,30 +94,35 @@ struct Server<'a> {
 
 /// Host and port of an absolute URL. The port of `http` and `https` is known when it does not stand there.
 fn server(url: &[u8]) -> Option<Server<'_>> {
-    let colon = url.windows(3).position(|window| window == b"://")?;
-    let (scheme, rest) = (&url[..colon], &url[colon + 3..]);
-    let authority = rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next()?;
-    let host = authority.rsplit(|&byte| byte == b'@').next()?;
+    let (scheme, rest) = split_before(url, b":");
+    let (authority, _) = split_before(rest.strip_prefix(b"://")?, b"/?#");
+    let mut host = authority;
+    while let (_, [b'@', behind @ ..]) = split_before(host, b"@") {
+        host = behind;
+    }
+    // The colons within the brackets of an IPv6 address are its own.
+    let (address, rest) = match host.strip_prefix(b"[") {
+        Some(inner) => split_before(inner, b"]"),
+        None => split_before(host, b":"),
+    };
     let default_port = match scheme {
         b"http" => Some(80),
         b"https" => Some(443),
         _ => None,
     };
-    // Not the colons within the brackets of an IPv6 address.
-    let bracket = host.iter().position(|&byte| byte == b']').map_or(0, |index| index + 1);
-    let (address, port) = match host[bracket..].iter().position(|&byte| byte == b':') {
-        Some(colon) => (&host[..bracket + colon], decimal_port(&host[bracket + colon + 1..]).or(default_port)),
-        None => (host, default_port),
-    };
-    let address = address.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(address);
-    (!address.is_empty()).then_some(Server { address, port })
+    let (_, port) = split_before(rest, b":");
+    (!address.is_empty()).then_some(Server { address, port: port.get(1..).and_then(decimal_port).or(default_port) })
+}
+
+/// What stands before the first of these bytes, and the rest from that one on.
+fn split_before<'a>(text: &'a [u8], ends: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let end = text.iter().position(|byte| ends.contains(byte)).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, b""))
 }
 
 fn decimal_port(text: &[u8]) -> Option<u16> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u16, |port, digit| port.checked_mul(10)?.checked_add(digit.wrapping_sub(b'0').into()))
+    let port = text.iter().try_fold(0u32, |port, digit| (port < 10_000).then(|| port * 10 + u32::from(digit.wrapping_sub(b'0'))))?;
+    if text.is_empty() { None } else { u16::try_from(port).ok() }
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
             ("PROPFIND", None),
             ("", None),
         ] {
-            assert_eq!(known_method(given.as_bytes()), wanted, "{given}");
+            assert_eq!(known_method(given.as_bytes()), wanted.map(str::as_bytes), "{given}");
         }
     }
 

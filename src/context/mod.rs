@@ -40,46 +40,42 @@ impl SpanContext {
     }
 }
 
+/// Without the blanks that HTTP allows around a header's value and around the members of a list.
+/// <https://www.rfc-editor.org/rfc/rfc9110#whitespace>
+pub fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
 /// Appends two lower-case hex digits for each byte.
 pub fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for &byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(nibble + if nibble < 10 { b'0' } else { b'a' - 10 });
-        }
+        let digit = |nibble| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
 }
 
 /// Fills `bytes` from lower-case hex digits. False, with `bytes` in an unspecified state, unless
 /// `text` is exactly two such digits for each byte.
 pub fn read_hex(text: &[u8], bytes: &mut [u8]) -> bool {
-    read_hex_digits(text, bytes, 0)
+    for (index, &char) in text.iter().enumerate() {
+        let digit = match char {
+            b'0'..=b'9' => char - b'0',
+            b'a'..=b'f' => char - b'a' + 10,
+            _ => return false,
+        };
+        let Some(byte) = bytes.get_mut(index / 2) else { return false };
+        // The first digit of a byte moves up, and whatever the byte held out, when the second comes.
+        *byte = *byte << 4 | digit;
+    }
+    text.len() == 2 * bytes.len()
 }
 
 /// As [`read_hex`], but takes `A` to `F` too: ids that were written by hand or by another SDK.
 pub fn read_hex_any_case(text: &[u8], bytes: &mut [u8]) -> bool {
-    // Setting this bit turns `A` into `a` and leaves `0` to `9` and `a` to `f` as they are.
-    read_hex_digits(text, bytes, 0x20)
-}
-
-fn read_hex_digits(text: &[u8], bytes: &mut [u8], case_bit: u8) -> bool {
-    // A control character with the case bit set would look like a digit: refuse it first.
-    let digit = |char: u8| match if char < b'0' { 0 } else { char | case_bit } {
-        char @ b'0'..=b'9' => char - b'0',
-        char @ b'a'..=b'f' => char - b'a' + 10,
-        _ => 16,
-    };
-    if text.len() != 2 * bytes.len() {
-        return false;
-    }
-    for (pair, byte) in text.chunks_exact(2).zip(bytes) {
-        let &[high, low] = pair else { return false };
-        let (high, low) = (digit(high), digit(low));
-        if high > 15 || low > 15 {
-            return false;
-        }
-        *byte = high << 4 | low;
-    }
-    true
+    read_hex(&text.to_ascii_lowercase(), bytes)
 }
 
 #[cfg(test)]

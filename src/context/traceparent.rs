@@ -3,7 +3,7 @@
 //!
 //! Version 00 reads `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`.
 
-use super::{RANDOM, SAMPLED, SpanContext, push_hex, read_hex};
+use super::{RANDOM, SAMPLED, SpanContext, push_hex, read_hex, trim};
 use alloc::vec::Vec;
 
 /// Characters of a version 00 header; a header of a later version is this long or longer.
@@ -18,21 +18,23 @@ const KNOWN_FLAGS: u8 = SAMPLED | RANDOM;
 pub fn write(context: &SpanContext, out: &mut Vec<u8>) {
     out.extend_from_slice(b"00-");
     push_hex(out, &context.trace_id);
-    out.push(b'-');
+    out.extend_from_slice(b"-");
     push_hex(out, &context.span_id);
-    out.push(b'-');
+    out.extend_from_slice(b"-");
     push_hex(out, &[context.flags & KNOWN_FLAGS]);
 }
 
 /// Reads the header's value; None when the trace has to be started anew.
 ///
-/// Two headers of this name arrive joined by a comma, and are refused by their length: nobody can
-/// tell which is meant. `tracestate` must not be looked at when this gives None.
+/// Two headers of this name arrive joined by a comma, and are refused: nobody can tell which is
+/// meant. `tracestate` must not be looked at when this gives None.
 pub fn read(value: &[u8]) -> Option<SpanContext> {
-    let (text, rest) = value.trim_ascii().split_first_chunk::<LENGTH>()?;
+    let (text, rest) = trim(value).split_first_chunk::<LENGTH>()?;
     let mut context = SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: true };
     let (mut version, mut flags) = ([0], [0]);
-    let well_formed = [text[2], text[35], text[52]] == [b'-'; 3]
+    let well_formed = text[2] == b'-'
+        && text[35] == b'-'
+        && text[52] == b'-'
         && read_hex(&text[..2], &mut version)
         && read_hex(&text[3..35], &mut context.trace_id)
         && read_hex(&text[36..52], &mut context.span_id)
@@ -53,8 +55,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TRACE_ID: [u8; 16] =
-        [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12];
+    const TRACE_ID: [u8; 16] = [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12];
     const SPAN_ID: [u8; 8] = [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56];
 
     fn context(flags: u8) -> SpanContext {

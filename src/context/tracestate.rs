@@ -4,6 +4,7 @@
 //! A comma-separated list of `key=value`, one per tracing system, the latest first. It is opaque:
 //! it goes on as it came, canonical and within the limits.
 
+use super::trim;
 use alloc::vec::Vec;
 
 /// Characters that are passed on; the specification asks for at least these.
@@ -32,50 +33,46 @@ pub fn read(value: &[u8]) -> Option<Vec<u8>> {
     let mut count = 0;
     let mut length = 0;
     for member in value.split(|&char| char == b',') {
-        let member = member.trim_ascii();
+        let member = trim(member);
         if member.is_empty() {
             continue;
         }
         let equals = member.iter().position(|&char| char == b'=')?;
-        let (key, value) = (member.get(..equals)?, member.get(equals + 1..)?);
-        if !is_key(key) || !is_value(value) {
+        let (key_and_equals, value) = member.split_at_checked(equals + 1)?;
+        if !is_key(key_and_equals) || !is_value(value) {
             return None;
         }
-        let key_and_equals = member.get(..=equals)?;
-        if members.iter().any(|earlier| earlier.starts_with(key_and_equals)) {
-            continue;
+        if !members.iter().any(|earlier| earlier.starts_with(key_and_equals)) {
+            *members.get_mut(count)? = member;
+            count += 1;
+            length += member.len() + 1;
         }
-        *members.get_mut(count)? = member;
-        count += 1;
-        length += member.len() + 1;
     }
     for droppable in [LONG_MEMBER + 1, 1] {
         for member in members.iter_mut().rev() {
-            if length <= MAX_LENGTH + 1 {
-                break;
-            }
-            if member.len() >= droppable {
+            if length > MAX_LENGTH + 1 && member.len() >= droppable {
                 length -= member.len() + 1;
                 *member = &[];
             }
         }
     }
-    let mut out = Vec::with_capacity(length);
+    let mut out = Vec::new();
     for member in members {
         if !member.is_empty() {
-            if !out.is_empty() {
-                out.push(b',');
-            }
             out.extend_from_slice(member);
+            out.extend_from_slice(b",");
         }
     }
-    (!out.is_empty()).then_some(out)
+    out.pop()?;
+    Some(out)
 }
 
-fn is_key(key: &[u8]) -> bool {
-    key.len() <= MAX_NAME
-        && matches!(key.first(), Some(b'a'..=b'z' | b'0'..=b'9'))
-        && key.iter().all(|char| matches!(char, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@'))
+fn is_key(key_and_equals: &[u8]) -> bool {
+    let [first, rest @ .., _] = key_and_equals else { return false };
+    let is_letter_or_digit = |char: &u8| matches!(char, b'a'..=b'z' | b'0'..=b'9');
+    rest.len() < MAX_NAME
+        && is_letter_or_digit(first)
+        && rest.iter().all(|char| is_letter_or_digit(char) || matches!(char, b'_' | b'-' | b'*' | b'/' | b'@'))
 }
 
 /// The caller has cut off trailing blanks, which are no part of the value; leading ones are.
@@ -181,26 +178,10 @@ mod tests {
         let (short_f, short_g) = (member("short-f", 125), member("short-g", 127));
 
         let cases = [
-            (
-                "512 characters",
-                vec![&short_c, &short_d, &short_e, &short_f],
-                vec![&short_c, &short_d, &short_e, &short_f],
-            ),
-            (
-                "one long member is enough",
-                vec![&long_a, &short_c, &short_d, &long_b],
-                vec![&long_a, &short_c, &short_d],
-            ),
-            (
-                "both long members",
-                vec![&long_a, &short_c, &short_d, &short_e, &long_b],
-                vec![&short_c, &short_d, &short_e],
-            ),
-            (
-                "then from the end",
-                vec![&short_c, &short_d, &short_e, &long_a, &short_g],
-                vec![&short_c, &short_d, &short_e],
-            ),
+            ("512 characters", vec![&short_c, &short_d, &short_e, &short_f], vec![&short_c, &short_d, &short_e, &short_f]),
+            ("one long member is enough", vec![&long_a, &short_c, &short_d, &long_b], vec![&long_a, &short_c, &short_d]),
+            ("both long members", vec![&long_a, &short_c, &short_d, &short_e, &long_b], vec![&short_c, &short_d, &short_e]),
+            ("then from the end", vec![&short_c, &short_d, &short_e, &long_a, &short_g], vec![&short_c, &short_d, &short_e]),
         ];
         for (name, given, kept) in cases {
             let owned = |members: Vec<&String>| members.into_iter().cloned().collect::<Vec<_>>();

@@ -11,23 +11,16 @@ const EXPONENT_BIAS: i32 = 1075;
 /// 32-bit words of the largest number that [`push_f64`] needs: 10 times 2^1076, with room.
 const WORDS: usize = 35;
 
-pub fn push_u64(mut value: u64, out: &mut Vec<u8>) {
-    let start = out.len();
-    loop {
-        out.push(b'0' + (value % 10) as u8);
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+pub fn push_u64(value: u64, out: &mut Vec<u8>) {
+    if value > 9 {
+        push_u64(value / 10, out);
     }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
-    }
+    out.push(b'0' + (value % 10) as u8);
 }
 
 pub fn push_i64(value: i64, out: &mut Vec<u8>) {
     if value < 0 {
-        out.push(b'-');
+        out.extend_from_slice(b"-");
     }
     push_u64(value.unsigned_abs(), out);
 }
@@ -39,10 +32,11 @@ pub fn push_i64(value: i64, out: &mut Vec<u8>) {
 /// Digits come one by one out of the exact fraction `rest / unit`, until what is left is nearer to
 /// zero or to one more of the last digit than any neighbouring double could be. (Steele and White,
 /// "How to print floating-point numbers accurately", 1990.)
+#[inline(never)] // Half a kilobyte of stack, which no recursive caller should take over.
 pub fn push_f64(value: f64, out: &mut Vec<u8>) {
     let bits = value.to_bits();
     if value.is_sign_negative() {
-        out.push(b'-');
+        out.extend_from_slice(b"-");
     }
     let fraction = bits & ((1 << FRACTION_BITS) - 1);
     let stored_exponent = (bits >> FRACTION_BITS & 0x7ff) as i32;
@@ -50,7 +44,7 @@ pub fn push_f64(value: f64, out: &mut Vec<u8>) {
     let significand = if stored_exponent == 0 { fraction } else { fraction | 1 << FRACTION_BITS };
     let exponent = stored_exponent.max(1) - EXPONENT_BIAS;
     if significand == 0 {
-        out.push(b'0');
+        out.extend_from_slice(b"0");
         return;
     }
 
@@ -61,57 +55,57 @@ pub fn push_f64(value: f64, out: &mut Vec<u8>) {
     let mut rest = Big::new(significand, up + spare);
     let mut margin = Big::new(1, up);
     let mut unit = Big::new(1, down + spare);
-
     // What lies in that middle reads back as the even one of the two.
     let even = significand & 1 == 0;
 
-    // Digits before the point, but for one that may be missing: log10(2) is 78913 / 2^18.
+    // Digits before the point, or one more: log10(2) is 78913 / 2^18.
     let top_bit = exponent + 63 - significand.leading_zeros() as i32;
-    let mut point = (top_bit * 78_913 >> 18) + 1;
-    for _ in 0..point {
-        unit.times_ten();
+    let mut point = ((top_bit * 78_913) >> 18) + 2;
+    for _ in 1..point {
+        unit.multiply(10);
     }
-    for _ in point..0 {
-        rest.times_ten();
-        margin.times_ten();
-    }
-    if unit.is_below(&rest, &margin, even) {
-        point += 1;
-    } else {
-        rest.times_ten();
-        margin.times_ten();
+    for _ in point..1 {
+        rest.multiply(10);
+        margin.multiply(10);
     }
 
-    let mut digits = [b'0'; 17];
     let mut count = 0;
-    for digit in &mut digits {
-        count += 1;
+    // The same as `point`, or 1 where JavaScript would write an exponent.
+    let mut shown_point = 0;
+    loop {
+        let mut digit = b'0';
         while !rest.is_below(&unit, &Big::ZERO, false) {
-            rest.minus(&unit);
-            *digit += 1;
+            rest.subtract(&unit);
+            digit += 1;
         }
         let near_this = rest.is_below(&margin, &Big::ZERO, even);
         let near_next = unit.is_below(&rest, &margin, even);
         if near_next && (!near_this || unit.is_below(&rest, &rest, true)) {
-            *digit += 1;
+            digit += 1;
+        }
+        if count == 0 {
+            shown_point = if (-5..=21).contains(&point) { point } else { 1 };
+        }
+        if count == 0 && digit == b'0' {
+            point -= 1;
+        } else {
+            if count == 0 && shown_point < 1 {
+                out.extend_from_slice(b"0.00000".get(..(2 - shown_point) as usize).unwrap_or_default());
+            } else if count == shown_point {
+                out.extend_from_slice(b".");
+            }
+            out.push(digit);
+            count += 1;
         }
         if near_this || near_next {
             break;
         }
-        rest.times_ten();
-        margin.times_ten();
+        rest.multiply(10);
+        margin.multiply(10);
     }
-
-    // Beyond these JavaScript writes an exponent.
-    let shown_point = if (-5..=21).contains(&point) { point } else { 1 };
-    for place in (shown_point - 1).min(0)..shown_point.max(count) {
-        if place == shown_point {
-            out.push(b'.');
-        }
-        out.push(if place < count { digits.get(place as usize).copied().unwrap_or(b'0') } else { b'0' });
-    }
+    out.extend_from_slice(b"00000000000000000000".get(..(shown_point - count) as usize).unwrap_or_default());
     if shown_point != point {
-        out.push(b'e');
+        out.extend_from_slice(b"e");
         push_i64(i64::from(point - 1), out);
     }
 }
@@ -124,41 +118,40 @@ impl Big {
 
     /// `value` times 2^`shift`.
     fn new(value: u64, shift: u32) -> Big {
-        let mut words = Big::ZERO.0;
-        let bits = shift % 32;
-        let low = (value & 0xffff_ffff) << bits;
-        let high = (value >> 32) << bits;
-        let shifted = [low as u32, (low >> 32) as u32 | high as u32, (high >> 32) as u32];
-        for (word, value) in words.iter_mut().skip((shift / 32) as usize).zip(shifted) {
-            *word = value;
+        let mut big = Big::ZERO;
+        if let Some([low, high, ..]) = big.0.get_mut((shift / 32) as usize..) {
+            (*low, *high) = (value as u32, (value >> 32) as u32);
         }
-        Big(words)
+        big.multiply(1 << (shift % 32));
+        big
     }
 
-    fn times_ten(&mut self) {
+    #[inline(never)] // Called from many places: saves 400 bytes in the page.
+    fn multiply(&mut self, factor: u32) {
         let mut carry = 0;
         for word in &mut self.0 {
-            carry += u64::from(*word) * 10;
+            carry += u64::from(*word) * u64::from(factor);
             *word = carry as u32;
             carry >>= 32;
         }
     }
 
     /// The other one must not be larger.
-    fn minus(&mut self, other: &Big) {
+    fn subtract(&mut self, other: &Big) {
         let mut carry = 0;
-        for (word, other) in self.0.iter_mut().zip(other.0) {
-            carry += i64::from(*word) - i64::from(other);
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            carry += i64::from(*word) - i64::from(*other);
             *word = carry as u32;
             carry >>= 32;
         }
     }
 
     /// Whether this is less than, or equal to if that will do, the sum of two others.
+    #[inline(never)]
     fn is_below(&self, one: &Big, other: &Big, or_equal: bool) -> bool {
         let mut carry = -i64::from(or_equal);
-        for ((word, one), other) in self.0.iter().zip(one.0).zip(other.0) {
-            carry += i64::from(*word) - i64::from(one) - i64::from(other);
+        for ((word, one), other) in self.0.iter().zip(&one.0).zip(&other.0) {
+            carry += i64::from(*word) - i64::from(*one) - i64::from(*other);
             carry >>= 32;
         }
         carry < 0

@@ -5,30 +5,25 @@
 //! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>
 
 use super::decimal::{push_f64, push_i64, push_u64};
-use super::trace::{
-    any_value, array_value, event, key_value, link, request, resource, resource_spans, scope, scope_spans, span, status,
-};
-use super::wire::{Field, WireType};
+use super::trace::{any_value, array_value, event, key_value, link, request, resource, resource_spans, scope, scope_spans, span, status};
+use super::wire::{Field, Fields, Read, push};
 use crate::context::push_hex;
 use alloc::vec::Vec;
 
-/// Messages within messages that are written; what lies deeper becomes `{}`. A request reaches a
-/// span at the fourth, an attribute's value at the sixth, and each array takes two more. The stack
-/// in the page is 64 KiB; this takes a fifth of it.
-const MAX_DEPTH: u8 = 48;
+/// Messages within messages that are written; what lies deeper becomes `{}`. An attribute's value
+/// is the sixth in a request, and each array in it takes two more, which are three objects and
+/// arrays in JSON. Parsers of JSON refuse the whole batch when it is too deep, some at 128.
+const MAX_DEPTH: u8 = 64;
 
 /// Writes an `ExportTraceServiceRequest`.
 pub fn request(protobuf: &[u8], out: &mut Vec<u8>) {
-    write_message(&REQUEST, protobuf, out, MAX_DEPTH);
+    write_message(Message::Request, protobuf, out, MAX_DEPTH);
 }
 
 /// Writes one `Span`.
 pub fn span(protobuf: &[u8], out: &mut Vec<u8>) {
-    write_message(&SPAN, protobuf, out, MAX_DEPTH);
+    write_message(Message::Span, protobuf, out, MAX_DEPTH);
 }
-
-/// A message: one entry for each of its fields, in the order in which they are written.
-struct Message(&'static [Entry]);
 
 struct Entry {
     field: Field,
@@ -52,7 +47,7 @@ enum Kind {
     /// The same unsigned.
     Unsigned,
     Double,
-    Message(&'static Message),
+    Message(Message),
 }
 
 impl Entry {
@@ -65,177 +60,156 @@ impl Entry {
     }
 }
 
-static REQUEST: Message =
-    Message(&[Entry::each(request::RESOURCE_SPANS, "resourceSpans", Kind::Message(&RESOURCE_SPANS))]);
+#[derive(Clone, Copy)]
+enum Message {
+    Request,
+    ResourceSpans,
+    Resource,
+    ScopeSpans,
+    Scope,
+    Span,
+    Event,
+    Link,
+    Status,
+    KeyValue,
+    AnyValue,
+    ArrayValue,
+}
 
-static RESOURCE_SPANS: Message = Message(&[
-    Entry::new(resource_spans::RESOURCE, "resource", Kind::Message(&RESOURCE)),
-    Entry::each(resource_spans::SCOPE_SPANS, "scopeSpans", Kind::Message(&SCOPE_SPANS)),
-    Entry::new(resource_spans::SCHEMA_URL, "schemaUrl", Kind::Text),
-]);
-
-static RESOURCE: Message = Message(&[
-    Entry::each(resource::ATTRIBUTES, "attributes", Kind::Message(&KEY_VALUE)),
-    Entry::new(resource::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
-]);
-
-static SCOPE_SPANS: Message = Message(&[
-    Entry::new(scope_spans::SCOPE, "scope", Kind::Message(&SCOPE)),
-    Entry::each(scope_spans::SPANS, "spans", Kind::Message(&SPAN)),
-    Entry::new(scope_spans::SCHEMA_URL, "schemaUrl", Kind::Text),
-]);
-
-static SCOPE: Message =
-    Message(&[Entry::new(scope::NAME, "name", Kind::Text), Entry::new(scope::VERSION, "version", Kind::Text)]);
-
-static SPAN: Message = Message(&[
-    Entry::new(span::TRACE_ID, "traceId", Kind::Hex),
-    Entry::new(span::SPAN_ID, "spanId", Kind::Hex),
-    Entry::new(span::TRACE_STATE, "traceState", Kind::Text),
-    Entry::new(span::PARENT_SPAN_ID, "parentSpanId", Kind::Hex),
-    Entry::new(span::FLAGS, "flags", Kind::Number),
-    Entry::new(span::NAME, "name", Kind::Text),
-    Entry::new(span::KIND, "kind", Kind::Number),
-    Entry::new(span::START_TIME_UNIX_NANO, "startTimeUnixNano", Kind::Unsigned),
-    Entry::new(span::END_TIME_UNIX_NANO, "endTimeUnixNano", Kind::Unsigned),
-    Entry::each(span::ATTRIBUTES, "attributes", Kind::Message(&KEY_VALUE)),
-    Entry::new(span::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
-    Entry::each(span::EVENTS, "events", Kind::Message(&EVENT)),
-    Entry::new(span::DROPPED_EVENTS_COUNT, "droppedEventsCount", Kind::Number),
-    Entry::each(span::LINKS, "links", Kind::Message(&LINK)),
-    Entry::new(span::DROPPED_LINKS_COUNT, "droppedLinksCount", Kind::Number),
-    Entry::new(span::STATUS, "status", Kind::Message(&STATUS)),
-]);
-
-static EVENT: Message = Message(&[
-    Entry::new(event::TIME_UNIX_NANO, "timeUnixNano", Kind::Unsigned),
-    Entry::new(event::NAME, "name", Kind::Text),
-    Entry::each(event::ATTRIBUTES, "attributes", Kind::Message(&KEY_VALUE)),
-    Entry::new(event::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
-]);
-
-static LINK: Message = Message(&[
-    Entry::new(link::TRACE_ID, "traceId", Kind::Hex),
-    Entry::new(link::SPAN_ID, "spanId", Kind::Hex),
-    Entry::new(link::TRACE_STATE, "traceState", Kind::Text),
-    Entry::each(link::ATTRIBUTES, "attributes", Kind::Message(&KEY_VALUE)),
-    Entry::new(link::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
-    Entry::new(link::FLAGS, "flags", Kind::Number),
-]);
-
-static STATUS: Message =
-    Message(&[Entry::new(status::MESSAGE, "message", Kind::Text), Entry::new(status::CODE, "code", Kind::Number)]);
-
-static KEY_VALUE: Message = Message(&[
-    Entry::new(key_value::KEY, "key", Kind::Text),
-    Entry::new(key_value::VALUE, "value", Kind::Message(&ANY_VALUE)),
-]);
-
-static ANY_VALUE: Message = Message(&[
-    Entry::new(any_value::STRING, "stringValue", Kind::Text),
-    Entry::new(any_value::BOOL, "boolValue", Kind::Bool),
-    Entry::new(any_value::INT, "intValue", Kind::Signed),
-    Entry::new(any_value::DOUBLE, "doubleValue", Kind::Double),
-    Entry::new(any_value::ARRAY, "arrayValue", Kind::Message(&ARRAY_VALUE)),
-]);
-
-static ARRAY_VALUE: Message =
-    Message(&[Entry::each(array_value::VALUES, "values", Kind::Message(&ANY_VALUE))]);
+impl Message {
+    /// One entry for each of its fields, in the order in which they are written.
+    fn entries(self) -> &'static [Entry] {
+        match self {
+            Message::Request => const { &[Entry::each(request::RESOURCE_SPANS, "resourceSpans", Kind::Message(Message::ResourceSpans))] },
+            Message::ResourceSpans => {
+                const {
+                    &[
+                        Entry::new(resource_spans::RESOURCE, "resource", Kind::Message(Message::Resource)),
+                        Entry::each(resource_spans::SCOPE_SPANS, "scopeSpans", Kind::Message(Message::ScopeSpans)),
+                        Entry::new(resource_spans::SCHEMA_URL, "schemaUrl", Kind::Text),
+                    ]
+                }
+            }
+            Message::Resource => {
+                const {
+                    &[
+                        Entry::each(resource::ATTRIBUTES, "attributes", Kind::Message(Message::KeyValue)),
+                        Entry::new(resource::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
+                    ]
+                }
+            }
+            Message::ScopeSpans => {
+                const {
+                    &[
+                        Entry::new(scope_spans::SCOPE, "scope", Kind::Message(Message::Scope)),
+                        Entry::each(scope_spans::SPANS, "spans", Kind::Message(Message::Span)),
+                        Entry::new(scope_spans::SCHEMA_URL, "schemaUrl", Kind::Text),
+                    ]
+                }
+            }
+            Message::Scope => const { &[Entry::new(scope::NAME, "name", Kind::Text), Entry::new(scope::VERSION, "version", Kind::Text)] },
+            Message::Span => {
+                const {
+                    &[
+                        Entry::new(span::TRACE_ID, "traceId", Kind::Hex),
+                        Entry::new(span::SPAN_ID, "spanId", Kind::Hex),
+                        Entry::new(span::TRACE_STATE, "traceState", Kind::Text),
+                        Entry::new(span::PARENT_SPAN_ID, "parentSpanId", Kind::Hex),
+                        Entry::new(span::FLAGS, "flags", Kind::Number),
+                        Entry::new(span::NAME, "name", Kind::Text),
+                        Entry::new(span::KIND, "kind", Kind::Number),
+                        Entry::new(span::START_TIME_UNIX_NANO, "startTimeUnixNano", Kind::Unsigned),
+                        Entry::new(span::END_TIME_UNIX_NANO, "endTimeUnixNano", Kind::Unsigned),
+                        Entry::each(span::ATTRIBUTES, "attributes", Kind::Message(Message::KeyValue)),
+                        Entry::new(span::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
+                        Entry::each(span::EVENTS, "events", Kind::Message(Message::Event)),
+                        Entry::new(span::DROPPED_EVENTS_COUNT, "droppedEventsCount", Kind::Number),
+                        Entry::each(span::LINKS, "links", Kind::Message(Message::Link)),
+                        Entry::new(span::DROPPED_LINKS_COUNT, "droppedLinksCount", Kind::Number),
+                        Entry::new(span::STATUS, "status", Kind::Message(Message::Status)),
+                    ]
+                }
+            }
+            Message::Event => {
+                const {
+                    &[
+                        Entry::new(event::TIME_UNIX_NANO, "timeUnixNano", Kind::Unsigned),
+                        Entry::new(event::NAME, "name", Kind::Text),
+                        Entry::each(event::ATTRIBUTES, "attributes", Kind::Message(Message::KeyValue)),
+                        Entry::new(event::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
+                    ]
+                }
+            }
+            Message::Link => {
+                const {
+                    &[
+                        Entry::new(link::TRACE_ID, "traceId", Kind::Hex),
+                        Entry::new(link::SPAN_ID, "spanId", Kind::Hex),
+                        Entry::new(link::TRACE_STATE, "traceState", Kind::Text),
+                        Entry::each(link::ATTRIBUTES, "attributes", Kind::Message(Message::KeyValue)),
+                        Entry::new(link::DROPPED_ATTRIBUTES_COUNT, "droppedAttributesCount", Kind::Number),
+                        Entry::new(link::FLAGS, "flags", Kind::Number),
+                    ]
+                }
+            }
+            Message::Status => {
+                const { &[Entry::new(status::MESSAGE, "message", Kind::Text), Entry::new(status::CODE, "code", Kind::Number)] }
+            }
+            Message::KeyValue => {
+                const {
+                    &[
+                        Entry::new(key_value::KEY, "key", Kind::Text),
+                        Entry::new(key_value::VALUE, "value", Kind::Message(Message::AnyValue)),
+                    ]
+                }
+            }
+            Message::AnyValue => {
+                const {
+                    &[
+                        Entry::new(any_value::STRING, "stringValue", Kind::Text),
+                        Entry::new(any_value::BOOL, "boolValue", Kind::Bool),
+                        Entry::new(any_value::INT, "intValue", Kind::Signed),
+                        Entry::new(any_value::DOUBLE, "doubleValue", Kind::Double),
+                        Entry::new(any_value::ARRAY, "arrayValue", Kind::Message(Message::ArrayValue)),
+                    ]
+                }
+            }
+            Message::ArrayValue => const { &[Entry::each(array_value::VALUES, "values", Kind::Message(Message::AnyValue))] },
+        }
+    }
+}
 
 /// Protobuf lets the elements of an array stand anywhere between other fields, and webspan writes
 /// attributes, events and links as they come. So each entry of the table looks through the whole
-/// message for its own: fields are few, and nested messages are stepped over.
-fn write_message(message: &Message, protobuf: &[u8], out: &mut Vec<u8>, depth: u8) {
-    out.push(b'{');
-    let mut separator: &[u8] = b"";
-    for entry in message.0 {
-        let mut values = Values { protobuf, number: entry.field.number };
-        if let Some(first) = values.next() {
-            out.extend_from_slice(separator);
-            separator = b",";
-            out.push(b'"');
-            out.extend_from_slice(entry.name.as_bytes());
-            out.extend_from_slice(b"\":");
-            if entry.repeated {
-                out.push(b'[');
-                write_value(entry.kind, first, out, depth);
-                for value in values {
-                    out.push(b',');
-                    write_value(entry.kind, value, out, depth);
-                }
-                out.push(b']');
-            } else {
-                // Of a field that stands twice the last counts.
-                write_value(entry.kind, values.last().unwrap_or(first), out, depth);
+/// message for its own: fields are few, and nested messages are stepped over. Any other field
+/// stands once, as webspan writes it.
+fn write_message(message: Message, protobuf: &[u8], out: &mut Vec<u8>, depth: u8) {
+    push(out, b'{');
+    for entry in message.entries() {
+        let mut found = false;
+        for value in Fields(protobuf).filter(|value| value.is(entry.field)) {
+            if found && !entry.repeated {
+                break;
             }
+            if !matches!(out.last(), Some(b'{')) {
+                push(out, b',');
+            }
+            if !found {
+                push(out, b'"');
+                out.extend_from_slice(entry.name.as_bytes());
+                out.extend_from_slice(if entry.repeated { b"\":[" } else { b"\":" });
+            }
+            found = true;
+            write_value(entry.kind, &value, out, depth);
+        }
+        if found && entry.repeated {
+            push(out, b']');
         }
     }
-    out.push(b'}');
+    push(out, b'}');
 }
 
-/// What follows the tag of a field. Which of the two is meant, the kind of the field tells.
-#[derive(Clone, Copy)]
-struct Value<'a> {
-    bits: u64,
-    bytes: &'a [u8],
-}
-
-/// The values of one field of a message, up to its end or to the first byte that makes no sense.
-struct Values<'a> {
-    protobuf: &'a [u8],
-    number: u32,
-}
-
-impl<'a> Values<'a> {
-    fn take_varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.protobuf.split_first()?;
-            self.protobuf = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.protobuf.split_at_checked(length)?;
-        self.protobuf = rest;
-        Some(taken)
-    }
-}
-
-impl<'a> Iterator for Values<'a> {
-    type Item = Value<'a>;
-
-    fn next(&mut self) -> Option<Value<'a>> {
-        const VARINT: u8 = WireType::Varint as u8;
-        const FIXED64: u8 = WireType::Fixed64 as u8;
-        const LEN: u8 = WireType::Len as u8;
-        const FIXED32: u8 = WireType::Fixed32 as u8;
-        loop {
-            let tag = self.take_varint()?;
-            let mut value = Value { bits: 0, bytes: &[] };
-            match tag as u8 & 7 {
-                VARINT => value.bits = self.take_varint()?,
-                FIXED64 => value.bits = u64::from_le_bytes(self.take(8)?.try_into().ok()?),
-                FIXED32 => value.bits = u32::from_le_bytes(self.take(4)?.try_into().ok()?).into(),
-                LEN => {
-                    let length = self.take_varint()?;
-                    value.bytes = self.take(usize::try_from(length).ok()?)?;
-                }
-                _ => return None,
-            }
-            if tag >> 3 == u64::from(self.number) {
-                return Some(value);
-            }
-        }
-    }
-}
-
-fn write_value(kind: Kind, value: Value, out: &mut Vec<u8>, depth: u8) {
+fn write_value(kind: Kind, value: &Read, out: &mut Vec<u8>, depth: u8) {
     let double = f64::from_bits(value.bits);
     let quoted = match kind {
         Kind::Text | Kind::Hex | Kind::Signed | Kind::Unsigned => true,
@@ -243,7 +217,7 @@ fn write_value(kind: Kind, value: Value, out: &mut Vec<u8>, depth: u8) {
         Kind::Bool | Kind::Number | Kind::Message(_) => false,
     };
     if quoted {
-        out.push(b'"');
+        push(out, b'"');
     }
     match kind {
         Kind::Text => write_text(value.bytes, out),
@@ -260,35 +234,30 @@ fn write_value(kind: Kind, value: Value, out: &mut Vec<u8>, depth: u8) {
         },
     }
     if quoted {
-        out.push(b'"');
+        push(out, b'"');
     }
 }
 
 /// UTF-8 stays as it is; quotes, backslashes and control characters are escaped.
-fn write_text(mut text: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = text.iter().position(|&char| char < b' ' || char == b'"' || char == b'\\')
-        && let Some((plain, [char, rest @ ..])) = text.split_at_checked(at)
-    {
-        out.extend_from_slice(plain);
-        out.push(b'\\');
-        if *char < b' ' {
-            out.extend_from_slice(b"u00");
-            push_hex(out, &[*char]);
+fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    for &char in text {
+        if char < b' ' {
+            out.extend_from_slice(b"\\u00");
+            push_hex(out, &[char]);
         } else {
-            out.push(*char);
+            if matches!(char, b'"' | b'\\') {
+                push(out, b'\\');
+            }
+            push(out, char);
         }
-        text = rest;
     }
-    out.extend_from_slice(text);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::common::v1::{
-        AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any,
-    };
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any};
     use opentelemetry_proto::tonic::resource::v1::Resource;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event, span::Link};
     use proptest::collection::vec as list;
@@ -451,10 +420,7 @@ mod tests {
     fn elements_of_an_array_may_stand_anywhere() {
         let of_name = Span { name: "a".to_string(), ..Span::default() };
         let of_attribute = |key: &str| Span { attributes: vec![attribute(key, Any::IntValue(1))], ..Span::default() };
-        let of_event = |name: &str| Span {
-            events: vec![Event { name: name.to_string(), ..Event::default() }],
-            ..Span::default()
-        };
+        let of_event = |name: &str| Span { events: vec![Event { name: name.to_string(), ..Event::default() }], ..Span::default() };
         let parts = [of_attribute("k1"), of_event("e1"), of_name, of_attribute("k2"), of_event("e2"), of_attribute("k3")];
         let protobuf: Vec<u8> = parts.iter().flat_map(Span::encode_to_vec).collect();
         let written = |key: &str| json!({ "key": key, "value": { "intValue": "1" } });
@@ -469,10 +435,12 @@ mod tests {
     }
 
     #[test]
-    fn of_a_field_that_stands_twice_the_last_counts() {
+    fn a_field_that_stands_twice_by_mistake_gives_one_key() {
         let named = |name: &str| Span { name: name.to_string(), ..Span::default() }.encode_to_vec();
         let protobuf = [named("first"), named("last")].concat();
-        assert_eq!(parsed(|out| super::span(&protobuf, out)), json!({ "name": "last" }));
+        let mut out = Vec::new();
+        super::span(&protobuf, &mut out);
+        assert_eq!(out, br#"{"name":"first"}"#);
     }
 
     #[test]
@@ -487,10 +455,9 @@ mod tests {
     }
 
     #[test]
-    fn arrays_in_arrays_end_at_a_depth_that_the_stack_can_bear() {
-        let nested = (0..1000).fold(Any::IntValue(1), |value, _| {
-            Any::ArrayValue(ArrayValue { values: vec![AnyValue { value: Some(value) }] })
-        });
+    fn arrays_in_arrays_end_at_a_depth_that_parsers_bear() {
+        let nested =
+            (0..1000).fold(Any::IntValue(1), |value, _| Any::ArrayValue(ArrayValue { values: vec![AnyValue { value: Some(value) }] }));
         let mut depth = 0;
         let mut value = written(nested);
         while let Some(inner) = value.pointer_mut("/arrayValue/values/0") {
@@ -589,9 +556,13 @@ mod tests {
         use super::*;
 
         fn object<const N: usize>(fields: [(&str, Json); N]) -> Json {
-            let absent = [json!(0), json!("0"), json!(""), json!([]), Json::Null];
+            let absent = [json!(0), json!(""), json!([]), Json::Null];
             let fields = fields.into_iter().filter(|(_, value)| !absent.contains(value));
             fields.map(|(name, value)| (name.to_string(), value)).collect::<Map<_, _>>().into()
+        }
+
+        fn nanos(unix_nanos: u64) -> Json {
+            if unix_nanos == 0 { Json::Null } else { unix_nanos.to_string().into() }
         }
 
         fn hex(bytes: &[u8]) -> Json {
@@ -620,16 +591,14 @@ mod tests {
         }
 
         fn attributes(pairs: &[KeyValue]) -> Json {
-            let pair = |pair: &KeyValue| {
-                object([("key", json!(pair.key)), ("value", value(pair.value.as_ref().unwrap()))])
-            };
+            let pair = |pair: &KeyValue| object([("key", json!(pair.key)), ("value", value(pair.value.as_ref().unwrap()))]);
             pairs.iter().map(pair).collect()
         }
 
         pub fn span(span: &Span) -> Json {
             let event = |event: &Event| {
                 object([
-                    ("timeUnixNano", json!(event.time_unix_nano.to_string())),
+                    ("timeUnixNano", nanos(event.time_unix_nano)),
                     ("name", json!(event.name)),
                     ("attributes", attributes(&event.attributes)),
                     ("droppedAttributesCount", json!(event.dropped_attributes_count)),
@@ -654,8 +623,8 @@ mod tests {
                 ("flags", json!(span.flags)),
                 ("name", json!(span.name)),
                 ("kind", json!(span.kind)),
-                ("startTimeUnixNano", json!(span.start_time_unix_nano.to_string())),
-                ("endTimeUnixNano", json!(span.end_time_unix_nano.to_string())),
+                ("startTimeUnixNano", nanos(span.start_time_unix_nano)),
+                ("endTimeUnixNano", nanos(span.end_time_unix_nano)),
                 ("attributes", attributes(&span.attributes)),
                 ("droppedAttributesCount", json!(span.dropped_attributes_count)),
                 ("events", span.events.iter().map(event).collect()),

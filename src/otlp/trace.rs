@@ -115,68 +115,56 @@ pub mod array_value {
 pub const SCHEMA_URL: &[u8] = b"https://opentelemetry.io/schemas/1.45.0";
 
 /// Who made the spans: an instrumentation scope, as the bytes of its message.
-pub struct Scope {
-    pub message: Vec<u8>,
-}
-
-impl Scope {
-    pub fn new(name: &[u8], version: &[u8]) -> Scope {
-        let mut message = Vec::new();
-        scope::NAME.put_bytes(&mut message, name);
-        if !version.is_empty() {
-            scope::VERSION.put_bytes(&mut message, version);
-        }
-        Scope { message }
-    }
+pub fn scope_message(name: &[u8], version: &[u8]) -> Vec<u8> {
+    let mut message = Vec::new();
+    scope::NAME.put_bytes(&mut message, name);
+    scope::VERSION.put_some_bytes(&mut message, version);
+    message
 }
 
 /// The resource of every request, as the bytes of its message.
 pub fn resource_message(attributes: &Attributes) -> Vec<u8> {
     let mut message = Vec::new();
     message.extend_from_slice(attributes.bytes());
-    if attributes.dropped > 0 {
-        resource::DROPPED_ATTRIBUTES_COUNT.put_varint(&mut message, attributes.dropped as u64);
-    }
+    resource::DROPPED_ATTRIBUTES_COUNT.put_count(&mut message, attributes.dropped);
     message
 }
 
-/// One `ExportTraceServiceRequest`: `groups` are the scopes and, for each, its finished spans.
+/// One `ExportTraceServiceRequest`. `spans` are finished ones, each with the index of its scope; a scope without spans is left out.
 ///
 /// Sizes are added up first, so that every byte is written once and nothing is moved.
-pub fn export_request<'a, I>(out: &mut Vec<u8>, resource: &[u8], groups: &[(&Scope, I)])
-where
-    I: Iterator<Item = &'a [u8]> + Clone,
-{
-    let group_size = |scope: &Scope, spans: I| {
-        scope_spans::SCOPE.len_size(scope.message.len())
-            + spans.map(|span| scope_spans::SPANS.len_size(span.len())).sum::<usize>()
-            + scope_spans::SCHEMA_URL.len_size(SCHEMA_URL.len())
+pub fn export_request<'a>(out: &mut Vec<u8>, resource: &[u8], scopes: &[Vec<u8>], spans: impl Iterator<Item = (u8, &'a [u8])> + Clone) {
+    let of_scope = |index: usize| spans.clone().filter(move |(scope, _)| *scope as usize == index);
+    let group_size = |index: usize, scope: &[u8]| match of_scope(index).map(|(_, span)| scope_spans::SPANS.len_size(span.len())).sum() {
+        0 => 0,
+        spans_size => scope_spans::SCOPE.len_size(scope.len()) + spans_size + scope_spans::SCHEMA_URL.len_size(SCHEMA_URL.len()),
     };
-    let size = resource_spans::RESOURCE.len_size(resource.len())
-        + groups
-            .iter()
-            .map(|(scope, spans)| resource_spans::SCOPE_SPANS.len_size(group_size(scope, spans.clone())))
-            .sum::<usize>()
-        + resource_spans::SCHEMA_URL.len_size(SCHEMA_URL.len());
+    let mut size = resource_spans::RESOURCE.len_size(resource.len()) + resource_spans::SCHEMA_URL.len_size(SCHEMA_URL.len());
+    for (index, scope) in scopes.iter().enumerate() {
+        let group_size = group_size(index, scope);
+        if group_size > 0 {
+            size += resource_spans::SCOPE_SPANS.len_size(group_size);
+        }
+    }
     request::RESOURCE_SPANS.put_len(out, size);
     resource_spans::RESOURCE.put_bytes(out, resource);
-    for (scope, spans) in groups {
-        resource_spans::SCOPE_SPANS.put_len(out, group_size(scope, spans.clone()));
-        scope_spans::SCOPE.put_bytes(out, &scope.message);
-        for span in spans.clone() {
-            scope_spans::SPANS.put_bytes(out, span);
+    for (index, scope) in scopes.iter().enumerate() {
+        let group_size = group_size(index, scope);
+        if group_size > 0 {
+            resource_spans::SCOPE_SPANS.put_len(out, group_size);
+            scope_spans::SCOPE.put_bytes(out, scope);
+            for (_, span) in of_scope(index) {
+                scope_spans::SPANS.put_bytes(out, span);
+            }
+            scope_spans::SCHEMA_URL.put_bytes(out, SCHEMA_URL);
         }
-        scope_spans::SCHEMA_URL.put_bytes(out, SCHEMA_URL);
     }
     resource_spans::SCHEMA_URL.put_bytes(out, SCHEMA_URL);
 }
 
-/// Upper bound of what [`export_request`] adds to the spans of `scopes` scopes.
-pub fn envelope_size(resource: &[u8], scopes: &[Scope]) -> usize {
+/// Upper bound of what [`export_request`] adds to the spans of these scopes.
+pub fn envelope_size(resource: &[u8], scopes: &[Vec<u8>]) -> usize {
     const TAG_AND_LENGTH: usize = 6;
     let schema = TAG_AND_LENGTH + SCHEMA_URL.len();
-    2 * TAG_AND_LENGTH
-        + resource.len()
-        + schema
-        + scopes.iter().map(|scope| 2 * TAG_AND_LENGTH + scope.message.len() + schema).sum::<usize>()
+    2 * TAG_AND_LENGTH + resource.len() + schema + scopes.iter().map(|scope| 2 * TAG_AND_LENGTH + scope.len() + schema).sum::<usize>()
 }

@@ -11,44 +11,41 @@ pub enum WireType {
     Fixed32 = 5,
 }
 
-/// One field of a message.
-#[derive(Clone, Copy)]
-pub struct Field {
-    pub number: u32,
-    pub wire: WireType,
-}
+/// One field of a message: its tag, which is its number and its wire type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Field(u16);
 
 impl Field {
-    pub const fn varint(number: u32) -> Field {
-        Field { number, wire: WireType::Varint }
+    const fn new(number: u16, wire: WireType) -> Field {
+        Field(number << 3 | wire as u16)
     }
-    pub const fn fixed64(number: u32) -> Field {
-        Field { number, wire: WireType::Fixed64 }
+    pub const fn varint(number: u16) -> Field {
+        Field::new(number, WireType::Varint)
+    }
+    pub const fn fixed64(number: u16) -> Field {
+        Field::new(number, WireType::Fixed64)
     }
     /// Text, bytes and nested messages.
-    pub const fn len(number: u32) -> Field {
-        Field { number, wire: WireType::Len }
+    pub const fn len(number: u16) -> Field {
+        Field::new(number, WireType::Len)
     }
-    pub const fn fixed32(number: u32) -> Field {
-        Field { number, wire: WireType::Fixed32 }
-    }
-    pub const fn tag(self) -> u32 {
-        self.number << 3 | self.wire as u32
+    pub const fn fixed32(number: u16) -> Field {
+        Field::new(number, WireType::Fixed32)
     }
 
     #[inline(never)]
     pub fn put_varint(self, out: &mut Vec<u8>, value: u64) {
-        varint(out, self.tag() as u64);
+        varint(out, self.0 as u64);
         varint(out, value);
     }
     #[inline(never)]
     pub fn put_fixed64(self, out: &mut Vec<u8>, value: u64) {
-        varint(out, self.tag() as u64);
+        varint(out, self.0 as u64);
         out.extend_from_slice(&value.to_le_bytes());
     }
     #[inline(never)]
     pub fn put_fixed32(self, out: &mut Vec<u8>, value: u32) {
-        varint(out, self.tag() as u64);
+        varint(out, self.0 as u64);
         out.extend_from_slice(&value.to_le_bytes());
     }
     #[inline(never)]
@@ -56,16 +53,35 @@ impl Field {
         self.put_len(out, value.len());
         out.extend_from_slice(value);
     }
+    /// Nothing when there are no bytes, as protobuf has it.
+    #[inline(never)]
+    pub fn put_some_bytes(self, out: &mut Vec<u8>, value: &[u8]) {
+        if !value.is_empty() {
+            self.put_bytes(out, value);
+        }
+    }
+    /// A number that stands in the message only when there is something to count.
+    #[inline(never)]
+    pub fn put_count(self, out: &mut Vec<u8>, count: u32) {
+        if count > 0 {
+            self.put_varint(out, count as u64);
+        }
+    }
     /// Tag and length; the caller appends that many bytes.
     #[inline(never)]
     pub fn put_len(self, out: &mut Vec<u8>, bytes: usize) {
-        varint(out, self.tag() as u64);
-        varint(out, bytes as u64);
+        self.put_varint(out, bytes as u64);
     }
     /// Bytes that a `Len` field takes when its content has `content` of them.
     pub const fn len_size(self, content: usize) -> usize {
-        varint_size(self.tag() as u64) + varint_size(content as u64) + content
+        varint_size(self.0 as u64) + varint_size(content as u64) + content
     }
+}
+
+/// `Vec::push` as one function: each place where it is used would otherwise hold its own way to grow.
+#[inline(never)]
+pub fn push(out: &mut Vec<u8>, byte: u8) {
+    out.push(byte);
 }
 
 #[inline(never)]
@@ -80,6 +96,72 @@ pub fn varint(out: &mut Vec<u8>, mut value: u64) {
 /// Bytes that [`varint`] writes.
 pub const fn varint_size(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+/// Reads a message field by field, up to its end or to the first byte that makes no sense.
+pub struct Fields<'a>(pub &'a [u8]);
+
+/// A field that was read. Its wire type tells whether the value is in `bits` or in `bytes`.
+pub struct Read<'a> {
+    tag: u64,
+    pub bits: u64,
+    pub bytes: &'a [u8],
+}
+
+impl Read<'_> {
+    pub fn is(&self, field: Field) -> bool {
+        self.tag == field.0 as u64
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, bytes: u64) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(usize::try_from(bytes).ok()?)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    #[inline(never)]
+    fn take_varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (&byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            value |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Read<'a>;
+
+    fn next(&mut self) -> Option<Read<'a>> {
+        const VARINT: u64 = WireType::Varint as u64;
+        const FIXED64: u64 = WireType::Fixed64 as u64;
+        const LEN: u64 = WireType::Len as u64;
+        const FIXED32: u64 = WireType::Fixed32 as u64;
+        let tag = self.take_varint()?;
+        let mut read = Read { tag, bits: 0, bytes: &[] };
+        let bytes = match tag & 7 {
+            VARINT => {
+                read.bits = self.take_varint()?;
+                0
+            }
+            FIXED64 => 8,
+            LEN => self.take_varint()?,
+            FIXED32 => 4,
+            _ => return None,
+        };
+        read.bytes = self.take(bytes)?;
+        if tag & 7 == FIXED64 || tag & 7 == FIXED32 {
+            read.bits = read.bytes.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+        }
+        Some(read)
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,299 @@
+//! A page with a hand-wound clock, and a collector that answers as told. It drives the engine as `js/transport.ts` does: it asks for
+//! effects when the engine says that there are some, sets one timer, and comes back when that has run down.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use webspan::attributes::Value;
+use webspan::context::SpanContext;
+use webspan::engine::{Effect, Engine, Loss, Start, Started};
+use webspan::id::POOL_BYTES;
+use webspan::retry::Answer;
+
+/// 2023-11-14T22:13:20Z
+pub const ORIGIN_MS: f64 = 1_700_000_000_000.0;
+pub const ORIGIN_NANOS: u64 = 1_700_000_000_000_000_000;
+
+/// More effects than this without a pause are a loop without an end.
+const ENDLESS: usize = 10_000;
+
+pub struct Request {
+    pub batch: i32,
+    pub keepalive: bool,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn message(&self) -> ExportTraceServiceRequest {
+        ExportTraceServiceRequest::decode(&*self.body).expect("the body of a request is an ExportTraceServiceRequest")
+    }
+
+    /// In the order in which they stand in the request.
+    pub fn spans(&self) -> Vec<Span> {
+        let scopes = self.message().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        scopes.flat_map(|scope| scope.spans).collect()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.spans().into_iter().map(|span| span.name).collect()
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Report {
+    pub loss: Loss,
+    pub status: u16,
+    pub spans: u32,
+}
+
+pub struct Driver {
+    pub engine: Engine,
+    /// Milliseconds since the page's time origin.
+    pub now_ms: f64,
+    pub reports: Vec<Report>,
+    /// Spans that were shown, as OTLP/JSON.
+    pub shown: Vec<String>,
+    /// Index of the scope that spans get unless told otherwise.
+    pub scope: u8,
+    sent: Vec<Request>,
+    timer_at_ms: Option<f64>,
+    /// State of the source of ids, the same in every run.
+    seed: u64,
+}
+
+impl Driver {
+    pub fn new() -> Driver {
+        let mut engine = Engine::new(ORIGIN_MS);
+        let scope = engine.scope(b"tests", b"1.2.3");
+        Driver { engine, now_ms: 1000.0, reports: Vec::new(), shown: Vec::new(), scope, sent: Vec::new(), timer_at_ms: None, seed: 0x5EED }
+    }
+
+    // ---- spans
+
+    pub fn start(&mut self, name: &str) -> i32 {
+        self.start_as(name, |_| ()).expect("a root span is recorded unless the sampler says no")
+    }
+
+    pub fn child(&mut self, name: &str, parent: SpanContext) -> Option<i32> {
+        self.start_as(name, |start| start.parent = Some(parent))
+    }
+
+    /// A span of which `change` says what is special. None: it is not recorded.
+    pub fn start_as(&mut self, name: &str, change: impl Fn(&mut Start)) -> Option<i32> {
+        let mut start = Start { name: name.as_bytes(), kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None };
+        change(&mut start);
+        self.recorded(|engine| engine.start(&start))
+    }
+
+    pub fn start_request(&mut self, method: &str, url: &str) -> i32 {
+        let start = Start { name: b"", kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None };
+        self.recorded(|engine| engine.start_request(&start, method.as_bytes(), url.as_bytes()))
+            .expect("a root span is recorded unless the sampler says no")
+    }
+
+    fn recorded(&mut self, start: impl Fn(&mut Engine) -> Started) -> Option<i32> {
+        let mut started = start(&mut self.engine);
+        if started == Started::NeedsRandom {
+            let random = self.random();
+            self.engine.refill(random);
+            started = start(&mut self.engine);
+        }
+        match started {
+            Started::Recording(handle) => Some(handle),
+            Started::NotRecording => None,
+            Started::NeedsRandom => panic!("a full pool has random bytes"),
+        }
+    }
+
+    /// SplitMix64: every run has the same ids.
+    fn random(&mut self) -> Box<[u8]> {
+        let words = (0..POOL_BYTES / 8).flat_map(|_| {
+            self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mixed = (self.seed ^ self.seed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+            (mixed ^ mixed >> 31).to_be_bytes()
+        });
+        words.collect()
+    }
+
+    pub fn set_text(&mut self, handle: i32, key: &str, value: &str) {
+        self.engine.set_attribute(handle, key.as_bytes(), Value::Text(value.as_bytes()));
+    }
+
+    /// Ends a span now, and does what follows from it.
+    pub fn end(&mut self, handle: i32) {
+        if self.engine.end(handle, self.now_ms, self.now_ms) {
+            self.pump();
+        }
+    }
+
+    /// So many spans from start to end: `first`, `first + 1`, ...
+    pub fn spans(&mut self, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            let handle = self.start(&number.to_string());
+            self.end(handle);
+        }
+    }
+
+    /// A span of at least so many bytes.
+    pub fn large_span(&mut self, name: &str, bytes: usize) {
+        let handle = self.start(name);
+        self.set_text(handle, "filling", &"x".repeat(bytes));
+        self.end(handle);
+    }
+
+    /// The only span of the only request that a flush sends, with what `describe` does to it.
+    pub fn exported(&mut self, describe: impl FnOnce(&mut Driver, i32)) -> Span {
+        let handle = self.start("span");
+        describe(self, handle);
+        self.end(handle);
+        self.flushed()
+    }
+
+    /// The only span that waits, as a flush sends it.
+    pub fn flushed(&mut self) -> Span {
+        self.flush();
+        let request = self.only_request();
+        self.status(&request, 200);
+        let [span] = <[Span; 1]>::try_from(request.spans()).expect("one span was waiting");
+        span
+    }
+
+    // ---- the page and the clock
+
+    pub fn flush(&mut self) {
+        self.engine.flush();
+        self.pump();
+    }
+
+    pub fn hide(&mut self) {
+        self.engine.hide();
+        self.pump();
+    }
+
+    pub fn leave(&mut self) {
+        self.engine.leave();
+        self.pump();
+    }
+
+    pub fn show(&mut self) {
+        self.engine.show_page();
+        self.pump();
+    }
+
+    pub fn hold(&mut self, held: bool) {
+        self.engine.held = held;
+        self.pump();
+    }
+
+    /// Lets time pass, with the timer going off on the way.
+    pub fn advance(&mut self, ms: f64) {
+        let until_ms = self.now_ms + ms;
+        for _ in 0..ENDLESS {
+            match self.timer_at_ms {
+                Some(at_ms) if at_ms <= until_ms => {
+                    self.now_ms = self.now_ms.max(at_ms);
+                    self.pump();
+                }
+                _ => {
+                    self.now_ms = until_ms;
+                    return;
+                }
+            }
+        }
+        panic!("a timer that runs out again and again at {} ms", self.now_ms);
+    }
+
+    /// Does what the engine wants done, until it only wants to wait.
+    pub fn pump(&mut self) {
+        for _ in 0..ENDLESS {
+            match self.engine.next(self.now_ms) {
+                Effect::Send { batch, keepalive } => self.sent.push(Request { batch, keepalive, body: self.engine.body.clone() }),
+                Effect::Show => {
+                    let json = String::from_utf8(self.engine.body.clone()).expect("a span is shown as text");
+                    self.shown.push(json);
+                }
+                Effect::Report { loss, status, spans } => self.reports.push(Report { loss, status, spans }),
+                Effect::Wait { delay_ms } => {
+                    self.timer_at_ms = delay_ms.map(|delay_ms| self.now_ms + delay_ms);
+                    return;
+                }
+            }
+        }
+        panic!("effects without an end at {} ms", self.now_ms);
+    }
+
+    /// How long the page's timer is set to; None: the engine waits for something else to happen.
+    pub fn timer_ms(&self) -> Option<f64> {
+        self.timer_at_ms.map(|at_ms| at_ms - self.now_ms)
+    }
+
+    // ---- the collector
+
+    /// Requests that were sent since this was last asked.
+    pub fn requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.sent)
+    }
+
+    #[track_caller]
+    pub fn only_request(&mut self) -> Request {
+        let requests = self.requests();
+        assert_eq!(requests.len(), 1, "requests sent");
+        requests.into_iter().next().expect("there is one")
+    }
+
+    #[track_caller]
+    pub fn assert_nothing_sent(&mut self) {
+        assert_eq!(self.requests().len(), 0, "requests sent");
+    }
+
+    /// With random numbers that always say the middle.
+    pub fn answer(&mut self, request: &Request, answer: Answer) {
+        self.answer_rejecting(request, answer, 0);
+    }
+
+    pub fn answer_rejecting(&mut self, request: &Request, answer: Answer, rejected: u32) {
+        self.engine.answer(request.batch, &answer, rejected, 0.5, self.now_ms);
+        self.pump();
+    }
+
+    pub fn status(&mut self, request: &Request, code: u16) {
+        self.answer(request, Answer::Status { code, retry_after_ms: None });
+    }
+
+    pub fn dropped(&self, loss: Loss) -> u32 {
+        self.engine.counts.dropped[loss as usize]
+    }
+
+    /// Every span that ended is in exactly one place.
+    #[track_caller]
+    pub fn assert_books_balance(&self) {
+        let counts = self.engine.counts;
+        let places = counts.queued + counts.in_flight + counts.delivered + counts.dropped.iter().sum::<u32>();
+        assert_eq!(places, counts.ended, "{counts:?}");
+    }
+}
+
+// ---- what another decoder reads
+
+/// The attribute of this key, if it stands there exactly once.
+#[track_caller]
+pub fn attribute(attributes: &[KeyValue], key: &str) -> Option<any_value::Value> {
+    let found: Vec<_> = attributes.iter().filter(|pair| pair.key == key).collect();
+    assert!(found.len() <= 1, "{key} stands there {} times", found.len());
+    found.first().and_then(|pair| pair.value.clone()?.value)
+}
+
+pub fn text(value: &str) -> Option<any_value::Value> {
+    Some(any_value::Value::StringValue(value.into()))
+}
+
+pub fn int(value: i64) -> Option<any_value::Value> {
+    Some(any_value::Value::IntValue(value))
+}
+
+pub fn list(values: impl IntoIterator<Item = Option<any_value::Value>>) -> Option<any_value::Value> {
+    let values = values.into_iter().map(|value| AnyValue { value }).collect();
+    Some(any_value::Value::ArrayValue(ArrayValue { values }))
+}

@@ -1,0 +1,330 @@
+//! The page is hidden, goes, and perhaps comes back.
+
+use webspan::batch::Rules;
+use webspan::engine::Loss;
+use webspan::retry::Answer;
+
+use crate::driver::{Driver, Report, Request};
+
+/// Of the 65,536 bytes that a browser lets a whole page have in flight with `keepalive`, those that are ours.
+const SHARE_BYTES: usize = 57_344;
+
+fn bytes(requests: &[Request]) -> usize {
+    requests.iter().map(|request| request.body.len()).sum()
+}
+
+fn names(requests: &[Request]) -> Vec<String> {
+    requests.iter().flat_map(Request::names).collect()
+}
+
+/// So many spans of 500 bytes and more that wait.
+fn waiting(count: usize) -> Driver {
+    let mut page = Driver::new();
+    page.engine.rules.max_export_batch_size = 10_000;
+    for number in 0..count {
+        page.large_span(&number.to_string(), 500);
+    }
+    page.assert_nothing_sent();
+    page
+}
+
+#[test]
+fn all_that_waits_goes_at_once_with_keepalive_when_the_page_is_hidden_or_goes() {
+    for go in [Driver::hide, Driver::leave] {
+        let mut page = Driver::new();
+        page.spans(0..3);
+        go(&mut page);
+        let request = page.only_request();
+        assert_eq!(request.names(), ["0", "1", "2"]);
+        assert!(request.keepalive);
+        assert_eq!((page.engine.counts.queued, page.engine.counts.in_flight), (0, 3));
+    }
+}
+
+#[test]
+fn several_requests_at_once_may_leave_the_page() {
+    let mut page = Driver::new();
+    page.engine.rules = Rules { scheduled_delay_ms: 5000.0, max_export_batch_size: 2, max_queue_size: 100 };
+    page.engine.held = true;
+    page.spans(0..7);
+    page.engine.held = false;
+    page.hide();
+    let requests = page.requests();
+    assert_eq!(names(&requests), ["0", "1", "2", "3", "4", "5", "6"]);
+    assert_eq!(requests.len(), 4);
+    assert!(requests.iter().all(|request| request.keepalive));
+}
+
+#[test]
+fn an_ongoing_request_holds_nothing_back_when_the_page_goes() {
+    let mut page = Driver::new();
+    page.spans(0..1);
+    page.flush();
+    let under_way = page.only_request();
+    assert!(under_way.keepalive);
+    page.spans(1..2);
+    page.leave();
+    assert_eq!(page.only_request().names(), ["1"]);
+    assert_eq!(page.engine.counts.resent, 0, "what is keepalive is not cut off");
+    page.status(&under_way, 200);
+    assert_eq!(page.engine.counts.delivered, 1);
+}
+
+#[test]
+fn what_leaves_fits_into_our_share_and_uses_it() {
+    let mut page = waiting(200);
+    page.hide();
+    let request = page.only_request();
+    assert!(request.keepalive);
+    assert!(request.body.len() <= SHARE_BYTES, "{} bytes", request.body.len());
+    assert!(request.body.len() > SHARE_BYTES - 1500, "{} bytes: there was room for more", request.body.len());
+    assert!(page.engine.counts.queued > 0);
+    page.assert_books_balance();
+}
+
+#[test]
+fn what_is_in_flight_from_before_takes_its_part_of_the_share() {
+    let mut page = waiting(0);
+    page.large_span("before", 15_000);
+    page.flush();
+    let before = page.only_request();
+    assert!(before.keepalive);
+    for number in 0..200 {
+        page.large_span(&number.to_string(), 500);
+    }
+    page.hide();
+    let requests = page.requests();
+    assert!(requests.iter().all(|request| request.keepalive));
+    let in_flight_bytes = before.body.len() + bytes(&requests);
+    assert!(in_flight_bytes <= SHARE_BYTES, "{in_flight_bytes} bytes");
+    assert!(in_flight_bytes > SHARE_BYTES - 1500, "{in_flight_bytes} bytes: there was room for more");
+}
+
+#[test]
+fn what_went_when_the_page_was_hidden_takes_its_part_of_the_share_when_it_goes() {
+    let mut page = waiting(50);
+    page.hide();
+    let mut sent = page.requests();
+    for number in 50..200 {
+        page.large_span(&number.to_string(), 500);
+    }
+    page.leave();
+    sent.extend(page.requests());
+    let keepalive_bytes: usize = sent.iter().filter(|request| request.keepalive).map(|request| request.body.len()).sum();
+    assert!(keepalive_bytes <= SHARE_BYTES, "{keepalive_bytes} bytes");
+    assert!(sent.iter().all(|request| request.keepalive), "what does not fit would be cut off");
+}
+
+#[test]
+fn an_answer_makes_room_for_what_did_not_fit_while_the_page_is_hidden() {
+    let mut page = waiting(200);
+    page.hide();
+    let mut taken = Vec::new();
+    // Nothing but answers: a hidden page's timers may never run again.
+    for _ in 0..100 {
+        let requests = page.requests();
+        if requests.is_empty() {
+            break;
+        }
+        for request in requests {
+            assert!(request.keepalive);
+            taken.extend(request.names());
+            page.status(&request, 200);
+        }
+    }
+    assert_eq!(taken, (0..200).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!((page.engine.counts.delivered, page.engine.counts.resent), (200, 0));
+}
+
+#[test]
+fn json_fits_into_the_share_as_well() {
+    let mut page = waiting(0);
+    page.engine.json = true;
+    for number in 0..200 {
+        let handle = page.start(&number.to_string());
+        // Nothing gets longer as JSON than these.
+        page.set_text(handle, "control", &"\u{1}".repeat(500));
+        page.end(handle);
+    }
+    page.hide();
+    let requests = page.requests();
+    assert!(requests.iter().all(|request| request.keepalive), "what does not fit would be cut off");
+    assert!(bytes(&requests) <= SHARE_BYTES);
+    assert!(bytes(&requests) > SHARE_BYTES / 2, "{} bytes", bytes(&requests));
+}
+
+#[test]
+fn a_span_larger_than_the_share_keeps_no_other_from_leaving() {
+    for go in [Driver::hide, Driver::leave] {
+        let mut page = waiting(0);
+        page.large_span("large", 60_000);
+        page.spans(0..2);
+        go(&mut page);
+        let request = page.only_request();
+        assert_eq!((request.names(), request.keepalive), (vec!["0".into(), "1".into()], true));
+        page.status(&request, 200);
+        // Should the page live on, it goes as well as it can.
+        page.assert_nothing_sent();
+        page.advance(5000.0);
+        let request = page.only_request();
+        assert_eq!((request.names(), request.keepalive), (vec!["large".into()], false));
+        page.status(&request, 200);
+        assert_eq!(page.engine.counts.delivered, 3);
+    }
+}
+
+#[test]
+fn a_collector_that_is_not_ready_is_not_sent_the_rest_of_what_did_not_fit() {
+    let mut page = waiting(200);
+    page.hide();
+    let request = page.only_request();
+    page.answer(&request, Answer::Status { code: 503, retry_after_ms: Some(20_000.0) });
+    page.assert_nothing_sent();
+    page.advance(19_999.0);
+    page.assert_nothing_sent();
+    page.advance(1.0);
+    assert_eq!(page.only_request().batch, request.batch);
+}
+
+#[test]
+fn what_went_without_keepalive_goes_again_when_the_page_goes_and_is_counted_as_sent_twice() {
+    let mut page = waiting(60);
+    page.flush();
+    let cut_off = page.only_request();
+    assert!(!cut_off.keepalive, "more than the page in use may have");
+    page.hide();
+    page.assert_nothing_sent();
+    assert_eq!(page.engine.counts.resent, 0, "a hidden page lives on");
+    page.leave();
+    let again = page.requests();
+    assert_eq!(names(&again), cut_off.names());
+    assert!(again.iter().all(|request| request.keepalive));
+    assert_eq!((page.engine.counts.resent, page.engine.counts.in_flight), (60, 60));
+    page.assert_books_balance();
+    // Back from the back-forward cache: both are answered, one counts.
+    page.show();
+    page.status(&cut_off, 200);
+    assert_eq!(page.engine.counts.delivered, 0, "that batch was taken back");
+    for request in &again {
+        page.status(request, 200);
+    }
+    assert_eq!((page.engine.counts.delivered, page.engine.counts.in_flight), (60, 0));
+    page.assert_books_balance();
+}
+
+#[test]
+fn leaving_twice_sends_nothing_twice() {
+    let mut page = waiting(60);
+    page.hide();
+    assert_eq!(page.requests().len(), 1);
+    page.leave();
+    page.leave();
+    page.assert_nothing_sent();
+    assert_eq!(page.engine.counts.resent, 0);
+}
+
+#[test]
+fn what_waited_for_its_next_attempt_goes_at_once_when_the_page_is_hidden() {
+    let mut page = Driver::new();
+    page.spans(0..2);
+    page.flush();
+    let request = page.only_request();
+    page.answer(&request, Answer::Status { code: 503, retry_after_ms: Some(60_000.0) });
+    page.spans(2..3);
+    assert_eq!((page.engine.counts.queued, page.engine.counts.in_flight), (1, 2));
+    page.hide();
+    let again = page.only_request();
+    assert_eq!(again.names(), ["0", "1", "2"]);
+    assert_eq!(page.engine.counts.resent, 0, "the first request was answered: nothing goes twice");
+    page.assert_books_balance();
+    page.status(&request, 200);
+    assert_eq!(page.engine.counts.delivered, 0);
+    page.status(&again, 200);
+    assert_eq!(page.engine.counts.delivered, 3);
+}
+
+#[test]
+fn spans_that_end_while_the_page_is_hidden_go_by_count_and_age_and_when_it_goes() {
+    let mut page = Driver::new();
+    page.hide();
+    page.spans(0..2);
+    page.assert_nothing_sent();
+    page.advance(5000.0);
+    let request = page.only_request();
+    assert!(request.keepalive);
+    page.status(&request, 200);
+    page.spans(2..3);
+    page.leave();
+    assert_eq!(page.only_request().names(), ["2"]);
+}
+
+#[test]
+fn a_page_that_is_visible_again_sends_one_request_at_a_time() {
+    let mut page = Driver::new();
+    page.engine.rules = Rules { scheduled_delay_ms: 5000.0, max_export_batch_size: 2, max_queue_size: 100 };
+    page.spans(0..1);
+    page.hide();
+    let hidden = page.only_request();
+    page.show();
+    page.spans(1..6);
+    page.assert_nothing_sent();
+    page.status(&hidden, 200);
+    assert_eq!(page.only_request().names(), ["1", "2"]);
+}
+
+#[test]
+fn batches_that_failed_together_go_again_each_at_its_own_time() {
+    let mut page = Driver::new();
+    page.engine.rules.max_export_batch_size = 1;
+    page.engine.held = true;
+    page.spans(0..3);
+    page.engine.held = false;
+    page.hide();
+    let requests = page.requests();
+    assert_eq!(requests.len(), 3);
+    page.show();
+    for (request, retry_after_ms) in requests.iter().zip([30_000.0, 10_000.0, 20_000.0]) {
+        page.answer(request, Answer::Status { code: 503, retry_after_ms: Some(retry_after_ms) });
+    }
+    assert_eq!(page.timer_ms(), Some(10_000.0));
+    for (after_ms, name) in [(10_000.0, "1"), (10_000.0, "2"), (10_000.0, "0")] {
+        page.advance(after_ms);
+        let request = page.only_request();
+        assert_eq!(request.names(), [name]);
+        page.status(&request, 200);
+    }
+    assert_eq!(page.engine.counts.delivered, 3);
+}
+
+#[test]
+fn the_smallest_size_that_the_collector_wanted_counts() {
+    let mut page = Driver::new();
+    page.engine.rules.max_export_batch_size = 8;
+    page.engine.held = true;
+    page.spans(0..12);
+    page.engine.held = false;
+    page.hide();
+    let requests = page.requests();
+    assert_eq!(requests.iter().map(|request| request.names().len()).collect::<Vec<_>>(), [8, 4]);
+    page.show();
+    for request in requests.iter().rev() {
+        page.status(request, 413);
+    }
+    let mut sizes = Vec::new();
+    while let Some(request) = page.requests().pop() {
+        sizes.push(request.names().len());
+        page.status(&request, 200);
+    }
+    assert_eq!(sizes, [2; 6], "four were too many");
+}
+
+#[test]
+fn a_loss_on_the_way_out_is_told_and_counted_like_any_other() {
+    let mut page = Driver::new();
+    page.spans(0..2);
+    page.leave();
+    let request = page.only_request();
+    page.status(&request, 403);
+    assert_eq!(page.reports, [Report { loss: Loss::Refused, status: 403, spans: 2 }]);
+    page.assert_books_balance();
+}

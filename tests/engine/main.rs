@@ -1,0 +1,14 @@
+#![cfg(not(target_arch = "wasm32"))]
+//! The engine from outside: spans go in as the page would give them, and what comes out is read by a decoder that is not ours.
+//!
+//! One test program, since each one is linked anew with all its decoders.
+
+mod books;
+mod delivery;
+mod driver;
+mod encoding;
+mod fetch;
+mod leaving;
+mod sampling;
+mod spans;
+mod time;

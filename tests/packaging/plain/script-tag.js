@@ -1,0 +1,7 @@
+const endpoint = new URLSearchParams(location.search).get('endpoint');
+const instance = webspan.init({ serviceName: 'script-tag', endpoint, batch: { scheduledDelayMillis: 50 } });
+
+// In the same task as `init`: before anything that has to be loaded can be there.
+const first = fetch('/api?first').then((response) => response.text());
+
+Object.assign(window, { webspan: instance, traced: webspan.traced, first });
