@@ -2,6 +2,8 @@
 // break the page. The only file that knows the glue.
 
 import type { Loss, Stats } from './api.js';
+import { pageMs, timeOriginMs, wallMs } from './clock.js';
+import { textOf } from './thrown.js';
 import { initSync, type InitOutput } from '#core';
 
 export type Exports = InitOutput;
@@ -30,9 +32,6 @@ export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'exp
 
 /** Where the counts stand in `Counts` of engine.rs. */
 const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5];
-
-/** `performance` is a getter that costs 70 ns. */
-const perf = globalThis.performance;
 
 /** Answers every call with -1: the core before it has started, and after it has trapped. */
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
@@ -75,7 +74,7 @@ export class Core {
 
   /** Goes on with these exports. */
   run(exports: Exports, inJs = false): void {
-    this.wordsAt = exports.create_core(perf.timeOrigin);
+    this.wordsAt = exports.create_core(timeOriginMs);
     this.x = exports;
     this.memory = exports.memory;
     this.inJs = inJs;
@@ -88,8 +87,10 @@ export class Core {
   /** Whatever was thrown on the way into the core: a trap switches webspan off, anything else is told and over. */
   caught(error: unknown): void {
     // A stack that overflows in the core leaves it as half-done as a trap. The core in JavaScript traps with a plain Error.
-    const trapped = globalThis.WebAssembly && error instanceof WebAssembly.RuntimeError;
-    if (this.on && (trapped || error instanceof RangeError || (this.inJs && /abort|unreachable/.test(String(error))))) {
+    const trapped =
+      (globalThis.WebAssembly && error instanceof WebAssembly.RuntimeError) ||
+      (error instanceof Error && (this.inJs ? /call stack|abort|unreachable/ : /call stack/).test(textOf(error)));
+    if (this.on && trapped) {
       this.stop();
       this.onTrap(error);
     } else {
@@ -107,10 +108,10 @@ export class Core {
 
   /** Milliseconds since the page's time origin. */
   now(): number {
-    const now = perf.now();
+    const now = pageMs();
     if (now - this.checkedMs >= CLOCK_CHECK_MS) {
       this.checkedMs = now;
-      this.x.check_clocks(Date.now(), now);
+      this.x.check_clocks(wallMs(), now);
     }
     return now;
   }

@@ -8,6 +8,7 @@ import { load } from '#fallback';
 import { readOptions, type Settings, type WebspanOptions } from './options.js';
 import { isPrerendering, watchPage } from './page.js';
 import { coreSpan, CoreSpan, pushList, setAttributes } from './span.js';
+import { describeThrown, textOf } from './thrown.js';
 import { CoreTracer } from './tracer.js';
 import { Transport } from './transport.js';
 
@@ -33,10 +34,15 @@ class Instance implements Webspan {
   readonly core: Core;
   readonly tracer: CoreTracer;
   private readonly transport: Transport;
-  private readonly captures: Capture[] = [];
-  private readonly unwatch: () => void;
+  private uninstall = () => {};
+  /** The user's word; undefined while there is none. */
   private consent: boolean | undefined;
   private prerendering = isPrerendering();
+  private captures: Capture[] = [];
+  /** What is told once. */
+  private readonly told = new Set<string>();
+  /** How deep in code that the page gave us: what that fetches is not traced. */
+  private asideDepth = 0;
   private final: Stats | undefined;
   private stopping: Promise<void> | undefined;
 
@@ -45,62 +51,70 @@ class Instance implements Webspan {
     const core = (this.core = new Core(
       (error) => {
         this.uninstall();
-        this.report(`switched off, as its core has failed: ${error}`, 'error');
+        this.transport.release();
+        this.report(`switched off, as its core has failed: ${textOf(error)}`, 'error');
       },
-      (error) => this.report(`ignored what was thrown at it: ${error}`, 'warn'),
+      (error) => this.report(`ignored what was thrown at it: ${textOf(error)}`, 'warn'),
     ));
-    const fetch = globalThis.fetch;
     this.transport = new Transport(core, settings, {
-      fetch,
+      fetch: globalThis.fetch,
       report: (message) => this.report(message, 'warn'),
       show: (json) => this.show(json),
+      aside: (run) => this.aside(run),
     });
     this.tracer = this.getTracer(NAME, VERSION);
     try {
       core.start();
-      this.configure();
     } catch (error) {
       this.fallBack(error);
     }
-    try {
-      const options = settings.instrumentations.fetch;
-      if (options && typeof fetch === 'function') {
-        this.captures.push(
-          installFetch(
-            {
-              core,
-              tracer: this.getTracer(NAME + '/fetch', VERSION),
-              active: this.active,
-              settings,
-              silent: () => this.consent === false || !!this.stopping,
-              propagates: () => this.consent === true,
-              hook: (run) => this.hook(run),
-            },
-            options,
-          ),
-        );
+    if (core.on) this.configure();
+    this.install();
+  }
+
+  private install(): void {
+    const { core, settings } = this;
+    const { fetch } = settings.instrumentations;
+    if (fetch && typeof globalThis.fetch === 'function') {
+      try {
+        const host = {
+          core,
+          settings,
+          tracer: this.getTracer(NAME + '/fetch', VERSION),
+          activeSpan: () => this.active.current,
+          silent: () => this.silent() || this.asideDepth > 0,
+          propagates: () => this.consent === true,
+          aside: (run: () => void) => this.aside(run),
+        };
+        this.captures.push(installFetch(host, fetch));
+      } catch (error) {
+        this.report(`cannot trace fetch: ${textOf(error)}`, 'warn');
       }
-    } catch (error) {
-      this.report(`cannot trace fetch: ${error}`, 'warn');
     }
-    this.unwatch = watchPage({
+    const unwatch = watchPage({
       hidden: () => this.settle(false, () => core.x.page_turned(HIDDEN)),
       leaving: (kept) => this.settle(!kept, () => core.x.page_turned(LEAVING)),
-      visible: () => {
-        this.transport.leaving = false;
-        this.guard(() => core.x.page_turned(VISIBLE));
-      },
+      visible: () => this.guard(() => core.x.page_turned(VISIBLE)),
       activated: () => {
         this.prerendering = false;
         this.guard(() => this.hold());
       },
     });
+    this.uninstall = () => {
+      this.captures.splice(0).forEach((capture) => capture.uninstall());
+      unwatch();
+    };
+  }
+
+  /** Nothing is recorded. */
+  private silent(): boolean {
+    return this.consent === false || !!this.stopping;
   }
 
   getTracer(name: string, version = ''): CoreTracer {
     const { sampler } = this.settings;
     const own = typeof sampler === 'function' ? (...asked: Parameters<typeof sampler>) => this.sampled(() => sampler(...asked)) : undefined;
-    return new CoreTracer(this.core, this.active, own, () => this.consent === false || !!this.stopping, String(name), String(version));
+    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name), textOf(version));
   }
 
   flush(): Promise<void> {
@@ -108,16 +122,31 @@ class Instance implements Webspan {
   }
 
   shutdown(): Promise<void> {
-    return (this.stopping ??= (async () => {
+    if (!this.stopping) {
       this.guard(() => this.captures.forEach((capture) => capture.settle(true)));
       this.uninstall();
-      await this.flush();
-      this.guard(() => this.core.x.discard_spans(1));
-      this.final = this.stats();
-      this.core.stop();
-      this.transport.stop();
-      if (global[INSTANCE] === this) delete global[INSTANCE];
-    })());
+      const stopping: Promise<void> = (this.stopping = this.flush().then(() => {
+        // Started again meanwhile.
+        if (this.stopping !== stopping) return;
+        this.guard(() => this.core.x.discard_spans(1));
+        this.final = this.stats();
+        this.core.stop();
+        this.transport.stop();
+        if (global[INSTANCE] === this) delete global[INSTANCE];
+      }));
+    }
+    return this.stopping;
+  }
+
+  /** A second `init`: one that is being shut down goes on, as when a framework mounts, unmounts and mounts again. */
+  again(): this {
+    if (this.stopping && !this.final) {
+      this.stopping = undefined;
+      this.install();
+    } else {
+      this.report('init() was called before; this call changes nothing', 'warn');
+    }
+    return this;
   }
 
   stats(): Stats {
@@ -125,25 +154,31 @@ class Instance implements Webspan {
   }
 
   setConsent(granted: boolean): void {
-    this.consent = granted;
+    // Only that very word: what a store gives for "never asked" is none.
+    this.consent = granted === true;
     this.guard(() => {
-      if (!granted) this.core.x.discard_spans(0);
+      if (!this.consent) {
+        this.core.x.discard_spans(0);
+        this.transport.abort();
+      }
       this.hold();
     });
   }
 
-  /** Runs what the page gave us; what it throws is told, and over. */
-  private hook(run: () => void): void {
+  private aside(run: () => void): void {
+    this.asideDepth++;
     try {
       run();
     } catch (error) {
-      this.report(`a hook has thrown: ${error}`, 'warn');
+      this.report(`a function that it was given has thrown: ${textOf(error)}`, 'warn');
+    } finally {
+      this.asideDepth--;
     }
   }
 
   private sampled(ask: () => boolean): boolean {
     let sampled = true;
-    this.hook(() => (sampled = ask()));
+    this.aside(() => (sampled = ask()));
     return sampled;
   }
 
@@ -166,24 +201,20 @@ class Instance implements Webspan {
       this.captures.forEach((capture) => capture.settle(gone));
       tell();
     });
-  }
-
-  private uninstall(): void {
-    this.captures.splice(0).forEach((capture) => capture.uninstall());
-    this.unwatch?.();
+    this.transport.leaving = false;
   }
 
   /** WebAssembly cannot start at once: the core in JavaScript is fetched, and takes over when it is there. */
   private async fallBack(error: unknown): Promise<void> {
-    this.report(`WebAssembly cannot start here (a Content Security Policy without 'wasm-unsafe-eval'?), using JavaScript instead: ${error}`, 'info');
+    this.report(`WebAssembly cannot start here (a Content Security Policy without 'wasm-unsafe-eval'?), using JavaScript instead: ${textOf(error)}`, 'info');
     try {
       const { start } = (await load()) as { start(): Exports };
       if (this.stopping) return;
       this.core.run(start(), true);
       this.configure();
-      this.guard(() => {});
+      this.core.pump();
     } catch (failure) {
-      this.report(`cannot start: ${failure}`, 'error');
+      this.report(`cannot start: ${textOf(failure)}`, 'error');
     }
   }
 
@@ -191,6 +222,8 @@ class Instance implements Webspan {
     const { core, settings } = this;
     const { x } = core;
     const { sampler, redact, limits, batch, retry } = settings;
+    // Before all else: whatever goes wrong below, nothing is sent against the user's will.
+    this.hold();
     x.set_options(
       typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
       +(settings.protocol === 'http/json'),
@@ -212,9 +245,8 @@ class Instance implements Webspan {
     x.set_retry(+!!retry, ...(retry ? ([retry.initialMillis, retry.maxMillis, retry.maxElapsedMillis] as const) : ([0, 0, 0] as const)));
     const nameBytes = core.text(settings.serviceName, 0);
     x.describe_service(nameBytes, core.text(settings.serviceVersion ?? '', nameBytes));
-    this.describeBrowser();
-    setAttributes(core, RESOURCE, settings.resourceAttributes);
-    this.hold();
+    this.guard(() => this.describeBrowser());
+    this.guard(() => setAttributes(core, RESOURCE, settings.resourceAttributes));
   }
 
   private describeBrowser(): void {
@@ -222,7 +254,7 @@ class Instance implements Webspan {
     const { userAgentData, userAgent, language } = navigator as Navigator & {
       userAgentData?: { brands: { brand: string; version: string }[]; mobile: boolean; platform: string };
     };
-    if (userAgentData) pushList(core, userAgentData.brands.map(({ brand, version }) => `${brand} ${version}`));
+    if (userAgentData?.brands) pushList(core, userAgentData.brands.map(({ brand, version }) => `${brand} ${version}`));
     const platform = core.text(userAgentData?.platform ?? '', 0);
     const languageBytes = core.text(language ?? '', platform);
     const agent = core.text(userAgent ?? '', platform + languageBytes);
@@ -238,6 +270,9 @@ class Instance implements Webspan {
   }
 
   report(message: string, level: 'error' | 'warn' | 'info'): void {
+    // Each message once: a hook that throws at every request must not fill the console. The bound is for messages that differ each time.
+    if (this.told.has(message) || this.told.size > 100) return;
+    this.told.add(message);
     const error = new Error(`webspan: ${message}`);
     try {
       if (LEVELS.indexOf(this.settings.logLevel) >= LEVELS.indexOf(level)) console[level](error.message);
@@ -258,14 +293,13 @@ class Instance implements Webspan {
  */
 export function init(options?: WebspanOptions): Webspan {
   if (typeof document === 'undefined') return idle;
-  const started = global[INSTANCE];
-  if (started) {
-    started.report('init() was called before; this call changes nothing', 'warn');
-    return started;
-  }
-  const { settings, warnings } = readOptions(options, location);
-  const instance = new Instance(settings);
-  Object.defineProperty(global, INSTANCE, { value: instance, configurable: true });
+  const before = global[INSTANCE];
+  if (before) return before.again();
+  const { settings, warnings } = readOptions(options, { href: document.baseURI, hostname: location.hostname });
+  // Reading the options may have run code of the page.
+  const within = global[INSTANCE] as Instance | undefined;
+  if (within) return within.again();
+  const instance = (global[INSTANCE] = new Instance(settings));
   warnings.forEach((warning) => instance.report(warning.replace(/^webspan: /, ''), 'warn'));
   return instance;
 }
@@ -291,7 +325,7 @@ export function traced<T>(name: string, fn: (span: Span) => T, options: SpanOpti
   return tracer.startActiveSpan(name, options, (span) => {
     const fail = (error: unknown): never => {
       span.recordException(error as Error);
-      span.setStatus({ code: 2, message: String((error as Error)?.message ?? error) });
+      span.setStatus({ code: 2, message: describeThrown(error).message });
       span.end();
       throw error;
     };

@@ -17,7 +17,8 @@ export function watchPage(events: PageEvents): () => void {
   // In the capture phase: a page that stops the event does not stop us.
   document.addEventListener('visibilitychange', visibility, { capture: true, signal });
   // Of the window: the document has no such event.
-  addEventListener('pagehide', (event) => events.leaving(event.persisted), { capture: true, signal });
+  // Some libraries send this event by hand, to pages that stay.
+  addEventListener('pagehide', (event) => event.isTrusted && events.leaving(event.persisted), { capture: true, signal });
   addEventListener('pageshow', (event) => event.persisted && events.visible(), { capture: true, signal });
   document.addEventListener('prerenderingchange', () => events.activated(), { once: true, signal });
   return () => controller.abort();

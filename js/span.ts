@@ -3,6 +3,7 @@
 import type { Exception, Link, Span, SpanContext, SpanStatus, TimeInput, TraceState } from './api.js';
 import { BOOL, type Core, LIST, NUMBER, STAGED, TEXT } from './core.js';
 import type { Attributes, AttributeValue } from './options.js';
+import { describeThrown } from './thrown.js';
 
 /** The words of a context and its flags, as the core takes and gives them. */
 export class CoreSpan implements Span {
@@ -90,7 +91,7 @@ export class CoreSpan implements Span {
     // As `recorded` does, without its closure: this is called most of all.
     if (this.handle >= 0) {
       try {
-        setAttribute(this.core, this.handle, key, value);
+        setAttribute(this.core, this.handle, `${key}`, value);
       } catch (error) {
         this.core.caught(error);
       }
@@ -129,7 +130,10 @@ export class CoreSpan implements Span {
   }
 
   setStatus(status: SpanStatus): this {
-    return this.recorded((core, handle) => core.x.set_status(handle, status.code, core.text(String(status.message ?? ''), 0)));
+    return this.recorded((core, handle) => {
+      const code = Number(status.code);
+      core.x.set_status(handle, code, core.text(String(status.message ?? ''), 0));
+    });
   }
 
   updateName(name: string): this {
@@ -186,8 +190,18 @@ function isTimeInput(value: unknown): value is TimeInput {
   return typeof value === 'number' || value instanceof Date || (Array.isArray(value) && typeof value[0] === 'number');
 }
 
-export function setAttributes(core: Core, handle: number, attributes: Attributes): void {
-  for (const key of Object.keys(attributes)) setAttribute(core, handle, key, attributes[key]);
+type Entries = [string, AttributeValue | undefined][];
+
+/** What the page gives, read before anything is told to the core: reading may run the page's code, which may start spans of its own. */
+const entries = (attributes: Attributes | undefined): Entries =>
+  Object.entries(attributes ?? {}).map(([key, value]) => [key, Array.isArray(value) ? ([...value] as AttributeValue) : value]);
+
+function setEntries(core: Core, handle: number, entries: Entries): void {
+  for (const [key, value] of entries) setAttribute(core, handle, key, value);
+}
+
+export function setAttributes(core: Core, handle: number, attributes: Attributes | undefined): void {
+  setEntries(core, handle, entries(attributes));
 }
 
 /** Values of other types than OpenTelemetry knows are ignored, as in its SDKs. */
@@ -237,17 +251,6 @@ export function fromContext(core: Core, context: SpanContext): CoreSpan | undefi
 /** A span of any implementation as one that the core can take as parent. */
 export function coreSpan(core: Core, span: Span): CoreSpan | undefined {
   return span instanceof CoreSpan ? span : fromContext(core, span.spanContext());
-}
-
-/** What can be said of anything that was thrown. */
-function describeThrown(thrown: unknown): { type: string; message: string; stack: string } {
-  const error = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { name?: unknown; code?: unknown; message?: unknown; stack?: unknown };
-  return {
-    // As OpenTelemetry JS has it: a code says more than a name.
-    type: String(error.code || error.name || typeof thrown),
-    message: String(error.message ?? thrown),
-    stack: String(error.stack ?? ''),
-  };
 }
 
 function readTraceState(text: string): TraceState {

@@ -26,12 +26,14 @@ export class CoreTracer implements Tracer {
     const { core } = this;
     let span: CoreSpan | undefined;
     try {
+      // All that is the page's is read before the core is told anything: reading may run the page's code.
       name = String(name);
+      const kind = Number(options?.kind ?? 0);
       const parent = options?.root ? undefined : this.active.parent(context);
       const suppressed = !!context?.getValue(SUPPRESS_KEY);
       const startMs = options?.startTime === undefined ? core.now() : millis(core, options.startTime);
       span = this.begin(parent, name, options?.attributes, suppressed, (scope) =>
-        core.x.start_span(core.text(name, 0), options?.kind ?? 0, scope, startMs),
+        core.x.start_span(core.text(name, 0), kind, scope, startMs),
       );
       if (span.handle >= 0 && options) {
         if (options.attributes) setAttributes(core, span.handle, options.attributes);

@@ -1,7 +1,7 @@
 // Bytes to a request to an answer. What is sent when, and what an answer means, the core decides.
 
-import type { Core } from './core.js';
-import { LOSSES } from './core.js';
+import { startTimer, stopTimer, wallMs } from './clock.js';
+import { type Core, LOSSES } from './core.js';
 import type { Settings } from './options.js';
 
 /** Effects of `next_effect` in abi.rs. */
@@ -11,7 +11,7 @@ const [SEND, SHOW, REPORT] = [1, 2, 3];
 const NO_ANSWER = 0;
 const TIMED_OUT = -1;
 
-type Headers = Record<string, string>;
+type HeadersRecord = Record<string, string>;
 
 export interface TransportHost {
   /** The page's fetch as it was before anybody wrapped it. */
@@ -20,13 +20,16 @@ export interface TransportHost {
   report(message: string): void;
   /** A finished span, as OTLP/JSON. */
   show(json: string): void;
+  /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */
+  aside(run: () => void): void;
 }
 
 export class Transport {
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private lastHeaders: Headers = {};
+  private timer: number | undefined;
+  private lastHeaders: HeadersRecord = {};
   private waiting: (() => void)[] = [];
   private busy = false;
+  private readonly sending = new Set<AbortController>();
   /** The page is hidden or going: nothing can be waited for. */
   leaving = false;
 
@@ -52,16 +55,17 @@ export class Transport {
         if (effect === SEND) {
           this.send(a, !!b, core.body());
         } else if (effect === SHOW) {
-          this.host.show(new TextDecoder().decode(core.body()));
+          const json = new TextDecoder().decode(core.body());
+          this.host.aside(() => this.host.show(json));
         } else if (effect === REPORT) {
           this.host.report(`${c} spans lost: ${LOSSES[a]}${b ? ` (HTTP ${b})` : ''}; more of this are only counted in stats()`);
         }
       }
       core.refresh();
-      clearTimeout(this.timer);
+      stopTimer(this.timer);
       const delayMs = core.words[2];
-      if (effect === 0 && delayMs >= 0) this.timer = setTimeout(core.pump, delayMs);
-      if (this.waiting.length && +core.x.is_settled()) this.waiting.splice(0).forEach((settled) => settled());
+      if (effect === 0 && delayMs >= 0) this.timer = startTimer(core.pump, delayMs);
+      if (this.waiting.length && +core.x.is_settled()) this.release();
     } catch (error) {
       core.caught(error);
     } finally {
@@ -79,7 +83,18 @@ export class Transport {
   }
 
   stop(): void {
-    clearTimeout(this.timer);
+    stopTimer(this.timer);
+    this.release();
+  }
+
+  /** Nobody waits any longer. */
+  release(): void {
+    this.waiting.splice(0).forEach((settled) => settled());
+  }
+
+  /** Calls back what is under way. */
+  abort(): void {
+    for (const request of this.sending) request.abort();
   }
 
   private async send(batch: number, keepalive: boolean, body: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -87,36 +102,38 @@ export class Transport {
     let status = NO_ANSWER;
     let retryAfter = '';
     let answer: Uint8Array | string = '';
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new AbortController();
+    this.sending.add(limit);
+    const timer = startTimer(() => {
+      status ||= TIMED_OUT;
+      limit.abort();
+    }, settings.timeoutMillis);
     try {
       const given = this.headers();
       // Without a pause where there is none to make: the page may be gone after it.
-      const headers = given instanceof Promise ? await given : given;
-      const timeout = new AbortController();
-      timer = setTimeout(() => {
-        status ||= TIMED_OUT;
-        timeout.abort();
-      }, settings.timeoutMillis);
+      const headers = new Headers(isPromise(given) ? await Promise.race([given, aborted(limit.signal)]) : given);
       const json = settings.protocol === 'http/json';
+      headers.set('content-type', json ? 'application/json' : 'application/x-protobuf');
       const response = await host.fetch.call(globalThis, settings.tracesUrl!, {
         method: 'POST',
-        headers: { 'content-type': json ? 'application/json' : 'application/x-protobuf', ...headers },
+        headers,
         body,
         keepalive,
         credentials: settings.credentials,
-        signal: timeout.signal,
+        signal: limit.signal,
         // The page's own requests come first.
         priority: 'low',
       });
       status = response.status;
       retryAfter = response.headers.get('retry-after') ?? '';
-      if (!response.ok) response.body?.cancel();
+      if (!response.ok) response.body?.cancel().catch(() => {});
       else if (/json/.test(response.headers.get('content-type') ?? '')) answer = await response.text();
       else answer = new Uint8Array(await response.arrayBuffer());
     } catch {
       // The status says how far it came; the body of a good answer may be missing.
     }
-    clearTimeout(timer);
+    stopTimer(timer);
+    this.sending.delete(limit);
     this.answered(batch, status, retryAfter, answer);
   }
 
@@ -128,7 +145,7 @@ export class Transport {
       if (typeof answer === 'string') {
         try {
           const partial = JSON.parse(answer).partialSuccess;
-          rejected = Number(partial?.rejectedSpans ?? 0);
+          rejected = Math.max(0, Number(partial?.rejectedSpans) || 0);
           message = String(partial?.errorMessage ?? '');
         } catch {
           // No JSON: a proxy's page, or nothing at all.
@@ -137,7 +154,7 @@ export class Transport {
       }
       const retryBytes = core.text(retryAfter, 0);
       const length = core.put(answer, retryBytes);
-      const told = core.x.take_answer(batch, status, retryBytes, length, rejected, Math.random(), Date.now(), core.now());
+      const told = core.x.take_answer(batch, status, retryBytes, length, rejected, Math.random(), wallMs(), core.now());
       if (told > 0) message = core.read(told);
       if (message) host.report(`the collector says: ${message}`);
       this.pump();
@@ -147,13 +164,20 @@ export class Transport {
   }
 
   /** What the option gives; at the page's end the last that was known, where it would have to be waited for. */
-  private headers(): Headers | Promise<Headers> {
+  private headers(): HeadersRecord | PromiseLike<HeadersRecord> {
     const { headers } = this.settings;
-    const given = typeof headers === 'function' ? headers() : headers;
-    if (!(given instanceof Promise)) return (this.lastHeaders = given as Headers);
-    const resolved = given.then((value) => (this.lastHeaders = value as Headers));
+    let given: HeadersRecord | PromiseLike<HeadersRecord> = this.lastHeaders;
+    if (typeof headers === 'function') this.host.aside(() => (given = headers() as typeof given));
+    else given = headers as HeadersRecord;
+    if (!isPromise(given)) return (this.lastHeaders = given);
+    const resolved = given.then((value) => (this.lastHeaders = value));
     if (!this.leaving) return resolved;
-    resolved.catch(() => {});
+    resolved.then(undefined, () => {});
     return this.lastHeaders;
   }
 }
+
+/** Not by `instanceof`: zone.js and others have promises of their own. */
+const isPromise = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> => typeof (value as PromiseLike<T> | undefined)?.then === 'function';
+
+const aborted = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => signal.addEventListener('abort', reject));

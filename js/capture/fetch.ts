@@ -1,10 +1,12 @@
 // fetch: wraps it, tells the core what happens to each request, and hands out headers. The page's own call is made with the page's own
 // arguments, but for the headers that were asked for, and gets the browser's own answer.
 
-import type { ActiveSpan } from '../context.js';
+import type { Span } from '../api.js';
+import { startTimer, stopTimer } from '../clock.js';
 import type { Core } from '../core.js';
 import type { FetchSettings, Settings } from '../options.js';
 import type { CoreSpan } from '../span.js';
+import { textOf } from '../thrown.js';
 import type { CoreTracer } from '../tracer.js';
 import { isIgnored, matches, propagation } from '../urls.js';
 import { watchResources } from './timing.js';
@@ -25,12 +27,13 @@ const NULL_BODY = [101, 103, 204, 205, 304];
 interface Pending {
   readonly span: CoreSpan;
   readonly href: string;
+  readonly method: string;
+  readonly signal: AbortSignal | null | undefined;
+  /** What hooks get to see of it. */
+  readonly asked: Request | RequestInit;
   /** Just before the browser's fetch was called, and just after. */
   readonly startMs: number;
   calledMs: number;
-  readonly input: Request | undefined;
-  readonly init: RequestInit | undefined;
-  readonly method: string;
   /** When the headers came. */
   headersMs?: number;
   response?: Response;
@@ -43,14 +46,14 @@ interface Pending {
 export interface FetchHost {
   core: Core;
   tracer: CoreTracer;
-  active: ActiveSpan;
   settings: Settings;
-  /** Nothing is traced: no consent, or shut down. */
+  activeSpan(): Span | undefined;
+  /** Nothing is traced: no consent, shut down, or within a hook. */
   silent(): boolean;
   /** Headers may be added. */
   propagates(): boolean;
-  /** Calls a hook of the page, which may throw. */
-  hook(run: () => void): void;
+  /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */
+  aside(run: () => void): void;
 }
 
 export interface Capture {
@@ -62,17 +65,11 @@ export interface Capture {
 export function installFetch(host: FetchHost, options: FetchSettings): Capture {
   const { core, settings } = host;
   const original = globalThis.fetch;
-  const pending = new Map<string, Pending[]>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  // Not `location.origin`: that of a sandboxed frame is not the one it has.
+  const { origin } = globalThis;
+  const pending = new Map<string, Set<Pending>>();
+  let timer: number | undefined;
   let installed = true;
-
-  const timings = watchResources((entry) => {
-    try {
-      match(entry);
-    } catch (error) {
-      core.caught(error);
-    }
-  });
 
   // A proxy has the name, the length, the text and the properties of what it stands for.
   const traced = new Proxy(original, {
@@ -87,71 +84,83 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
       if (!request) return Reflect.apply(target, self, handed);
       const known = request;
       const failed = (error: unknown): never => {
-        fail(known, error);
+        guard(() => fail(known, error));
         throw error;
       };
       let promise;
       try {
         promise = Reflect.apply(target, self, handed);
-        known.calledMs = core.now();
       } catch (error) {
         return failed(error);
       }
+      guard(() => (known.calledMs = core.now()));
       // What somebody has put in the place of fetch may give anything.
       if (typeof promise?.then !== 'function') {
-        settle(known, KNOWN);
+        guard(() => end(known, KNOWN, core.now()));
         return promise;
       }
       // Not watched on the side: that would mark a rejection as handled.
       return promise.then((response: Response) => {
-        respond(known, response);
+        guard(() => respond(known, response));
         return response;
       }, failed);
     },
   });
   globalThis.fetch = traced;
 
+  const timings = watchResources((entry) => guard(() => match(entry)));
+
+  function guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      core.caught(error);
+    }
+  }
+
   function begin(args: unknown[]): [Pending | undefined, unknown[]] {
-    if (!installed || host.silent() || !args.length) return [undefined, args];
+    if (!installed || !args.length || host.silent()) return [undefined, args];
     if (!core.on) {
       core.notReady++;
       return [undefined, args];
     }
-    const [given, init] = args as [unknown, RequestInit | undefined];
-    // Not by `instanceof`: it may come from another frame.
-    const input = typeof given === 'object' && given !== null && 'url' in given ? (given as Request) : undefined;
+    const [given, init, ...rest] = args as [unknown, RequestInit | null | undefined, ...unknown[]];
+    const requestUrl = genuine(given, readRequestUrl);
+    const text = requestUrl ?? genuine(given, readHref) ?? String(given);
+    // What the page gives is read once, and what was read is handed on: a second reading might say something else.
+    const input = requestUrl === undefined && typeof given === 'object' && genuine(given, readHref) === undefined ? text : given;
     let url;
     try {
-      url = new URL(input ? input.url : String(given), document.baseURI);
+      url = new URL(text, document.baseURI);
     } catch {
       // The browser will say what is wrong with it.
-      return [undefined, args];
+      return [undefined, [input, ...args.slice(1)]];
     }
     const { href } = url;
-    if (isIgnored(url, settings) || matches(options.ignoreUrls, href)) return [undefined, args];
+    if (isIgnored(url, settings) || matches(options.ignoreUrls, href)) return [undefined, [input, ...args.slice(1)]];
 
-    const method = String(init?.method ?? input?.method ?? 'GET');
+    const isPlain = init && [Object.prototype, null].includes(Object.getPrototypeOf(init));
+    const own = isPlain ? { ...init } : init;
+    const request = requestUrl === undefined ? undefined : (given as Request);
+    const method = String(own?.method ?? request?.method ?? 'GET');
+    const signal = own?.signal ?? request?.signal;
+    const shown = recorded(href);
     const startMs = core.now();
-    const span = host.tracer.begin(host.active.current, method, undefined, false, (scope) => {
+    const span = host.tracer.begin(host.activeSpan(), method, undefined, false, (scope) => {
       const methodBytes = core.text(method, 0);
-      return core.x.start_request(methodBytes, core.text(recorded(href), methodBytes), scope, startMs);
+      return core.x.start_request(methodBytes, core.text(shown, methodBytes), scope, startMs);
     });
-    const request: Pending = { span, href, startMs, calledMs: Infinity, input, init, method };
-    if (span.handle >= 0) {
-      const list = pending.get(href);
-      if (list) list.push(request);
-      else pending.set(href, [request]);
-      if (options.requestHook) host.hook(() => options.requestHook!(span, asked(request)));
+    const known: Pending = { span, href, method, signal, asked: request ?? own ?? {}, startMs, calledMs: Infinity };
+    const recording = span.handle >= 0;
+    if (recording) {
+      const others = pending.get(href);
+      if (others) others.add(known);
+      else pending.set(href, new Set([known]));
+      if (options.requestHook) host.aside(() => options.requestHook!(span, known.asked));
     }
-    let handed = args;
-    if (span.isValid() && host.propagates()) {
-      try {
-        handed = withHeaders(args, input, headers(span, propagation(url, location.origin, settings)));
-      } catch {
-        // Whatever is wrong with the arguments, the browser shall say it of the page's own.
-      }
-    }
-    return [span.handle >= 0 ? request : undefined, handed];
+    const added = span.isValid() && host.propagates() ? headers(span, propagation(url, origin, settings)) : [];
+    const handed = args.length > 1 || added.length ? withHeaders(input, !!request, own, added) : [input];
+    return [recording ? known : undefined, [...handed, ...rest]];
   }
 
   /** What may be recorded of a URL after the core has taken the known secrets out, if the page wants a word in it. */
@@ -160,7 +169,7 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
     if (!word) return href;
     // Without an answer nothing of it is known to be harmless.
     let answer = 'REDACTED';
-    host.hook(() => (answer = String(word(core.read(core.x.redact_url(core.text(href, 0)))))));
+    host.aside(() => (answer = String(word(core.read(core.x.redact_url(core.text(href, 0)))))));
     return answer;
   }
 
@@ -171,64 +180,50 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
     return to === 'cors' ? all.filter(([name]) => settings.corsTraceHeaders.includes(name)) : all;
   }
 
-  function respond(request: Pending, response: Response): void {
-    try {
-      const now = core.now();
-      request.headersMs = now;
-      core.x.set_response(request.span.handle, response.status);
-      if (options.applyCustomAttributesOnSpan) host.hook(() => options.applyCustomAttributesOnSpan!(request.span, asked(request), response));
-      if (request.endMs !== undefined || request.method.toUpperCase() === 'HEAD' || NULL_BODY.includes(response.status)) {
-        end(request, KNOWN, request.endMs ?? now);
-      } else if (request.ambiguous || !/^http/.test(request.href)) {
-        end(request, BODY_UNKNOWN, now);
-      } else {
-        request.response = response;
-        timer ??= setTimeout(cap, BODY_CAP_MS);
-      }
-    } catch (error) {
-      core.caught(error);
+  function respond(request: Pending, response: Response | undefined): void {
+    const now = core.now();
+    const status = Number(response?.status);
+    request.headersMs = now;
+    if (status) core.x.set_response(request.span.handle, status);
+    if (options.applyCustomAttributesOnSpan && response) host.aside(() => options.applyCustomAttributesOnSpan!(request.span, request.asked, response));
+    if (!response || request.endMs !== undefined || request.method.toUpperCase() === 'HEAD' || NULL_BODY.includes(status)) {
+      end(request, KNOWN, request.endMs ?? now);
+    } else if (request.ambiguous || !/^http/.test(request.href)) {
+      end(request, BODY_UNKNOWN, now);
+    } else {
+      request.response = response;
+      timer ??= startTimer(cap, BODY_CAP_MS);
     }
   }
 
   function fail(request: Pending, error: unknown): void {
-    try {
-      const now = core.now();
-      const signal = request.init?.signal ?? request.input?.signal;
-      const name = (thrown: unknown) => String((thrown as { name?: unknown } | undefined)?.name ?? '');
-      const errorBytes = core.text(name(error), 0);
-      const reasonBytes = core.text(name(signal?.reason), errorBytes);
-      core.x.fail_request(request.span.handle, +!!signal?.aborted, errorBytes, reasonBytes);
-      if (options.applyCustomAttributesOnSpan) {
-        host.hook(() => options.applyCustomAttributesOnSpan!(request.span, asked(request), { message: String((error as Error)?.message ?? error) }));
-      }
-      end(request, KNOWN, now);
-    } catch (thrown) {
-      core.caught(thrown);
+    const now = core.now();
+    const { signal } = request;
+    const name = (thrown: unknown) => textOf((thrown as { name?: unknown } | undefined)?.name ?? '');
+    const [errorName, reasonName] = [name(error), name(signal?.reason)];
+    const errorBytes = core.text(errorName, 0);
+    core.x.fail_request(request.span.handle, +!!signal?.aborted, errorBytes, core.text(reasonName, errorBytes));
+    if (options.applyCustomAttributesOnSpan) {
+      host.aside(() => options.applyCustomAttributesOnSpan!(request.span, request.asked, { message: textOf((error as Error | undefined)?.message ?? error) }));
     }
+    end(request, KNOWN, now);
   }
 
   function end(request: Pending, how: number, endMs: number): void {
     const { span, href } = request;
-    const list = pending.get(href)?.filter((other) => other !== request);
-    if (list?.length) pending.set(href, list);
-    else pending.delete(href);
+    const others = pending.get(href);
+    others?.delete(request);
+    if (!others?.size) pending.delete(href);
     const { handle } = span;
     span.handle = -1;
     if (handle >= 0 && core.x.end_request(handle, how, endMs, core.now()) > 0) core.pump();
   }
 
-  function settle(request: Pending, how: number): void {
-    try {
-      end(request, how, core.now());
-    } catch (error) {
-      core.caught(error);
-    }
-  }
-
   /** The end of a body, from resource timing. An entry that fits two requests belongs to none. */
   function match(entry: PerformanceResourceTiming): void {
-    const open = pending.get(entry.name)?.filter((request) => request.endMs === undefined && request.startMs - CLOCK_STEP_MS <= entry.startTime);
-    if (!open) return;
+    // An image or a script of the same URL has an entry of its own.
+    if (entry.initiatorType !== 'fetch') return;
+    const open = [...(pending.get(entry.name) ?? [])].filter((request) => request.endMs === undefined && request.startMs - CLOCK_STEP_MS <= entry.startTime);
     // Where somebody else's wrapper below ours waits before it calls the browser, the request starts later.
     const during = open.filter((request) => entry.startTime <= request.calledMs + CLOCK_STEP_MS);
     const fitting = during.length ? during : open;
@@ -247,27 +242,27 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
 
   function cap(): void {
     timer = undefined;
-    try {
+    guard(() => {
       const now = core.now();
       let nextMs = Infinity;
-      for (const request of [...pending.values()].flat()) {
+      for (const request of all()) {
         if (!request.response || request.response.bodyUsed) continue;
         const dueMs = request.headersMs! + BODY_CAP_MS;
         if (dueMs <= now) end(request, BODY_UNKNOWN, request.headersMs!);
         else nextMs = Math.min(nextMs, dueMs);
       }
-      if (nextMs < Infinity) timer = setTimeout(cap, nextMs - now);
-    } catch (error) {
-      core.caught(error);
-    }
+      if (nextMs < Infinity) timer = startTimer(cap, nextMs - now);
+    });
   }
+
+  const all = () => [...pending.values()].flatMap((requests) => [...requests]);
 
   return {
     settle(gone) {
       timings.drain();
       if (!gone) return;
       const now = core.now();
-      for (const request of [...pending.values()].flat()) {
+      for (const request of all()) {
         const unread = request.response && !request.response.bodyUsed;
         end(request, unread ? BODY_UNKNOWN : UNFINISHED, unread ? request.headersMs! : now);
       }
@@ -277,25 +272,64 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
       // Whoever wrapped it after us keeps it; ours then only passes on.
       if (globalThis.fetch === traced) globalThis.fetch = original;
       timings.stop();
-      clearTimeout(timer);
+      stopTimer(timer);
     },
   };
 }
 
-const asked = ({ input, init }: Pending): Request | RequestInit => input ?? init ?? {};
+/** Reads a member by its own getter, which also knows objects of other frames and cannot be deceived; undefined for what is none. */
+function genuine(object: unknown, getter: (() => string) | undefined): string | undefined {
+  try {
+    return getter?.call(object);
+  } catch {
+    return undefined;
+  }
+}
 
-/** The arguments with these headers added, and nothing of the caller's written to. A header that the page has set wins. */
-function withHeaders(args: unknown[], input: Request | undefined, added: [string, string][]): unknown[] {
-  if (!added.length) return args;
-  const [given, init, ...rest] = args as [RequestInfo, RequestInit | undefined, ...unknown[]];
+const getterOf = (type: { prototype: object } | undefined, name: string) => type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get;
+const readRequestUrl = getterOf(globalThis.Request, 'url');
+const readHref = getterOf(globalThis.URL, 'href');
+
+/**
+ * The arguments with these headers added, and nothing of the caller's written to. If the page has set `traceparent` itself, its word stands
+ * alone.
+ */
+function withHeaders(input: unknown, isRequest: boolean, init: RequestInit | null | undefined, added: [string, string][]): unknown[] {
+  if (!added.length) return [input, init];
   const add = (headers: Headers) => {
-    for (const [name, value] of added) if (!headers.has(name)) headers.set(name, value);
+    if (!headers.has('traceparent')) for (const [name, value] of added) headers.set(name, value);
     return headers;
   };
   const prototype = init && Object.getPrototypeOf(init);
-  if (!input && (!prototype || prototype === Object.prototype)) return [given, { ...init, headers: add(new Headers(init?.headers)) }, ...rest];
-  // A fresh record beside a Request would reset its referrer and more, and one that inherits its members cannot be copied.
-  const request = new Request(given, init);
-  add(request.headers);
-  return [request, undefined, ...rest];
+  if (!isRequest && (!prototype || prototype === Object.prototype)) {
+    // Without a prototype where there was no object: nothing that a page has put into Object.prototype may get in.
+    const copy: RequestInit = { ...(init ? {} : { __proto__: null }), ...init };
+    const { headers } = copy;
+    // A generator gives its pairs only once.
+    if (headers && typeof headers === 'object' && !genuineHeaders(headers) && Symbol.iterator in headers) copy.headers = [...headers];
+    try {
+      copy.headers = add(new Headers(copy.headers));
+    } catch {
+      // The browser will say what is wrong with them.
+    }
+    return [input, copy];
+  }
+  try {
+    // A fresh record beside a Request would reset its referrer and more, and one that inherits its members cannot be copied.
+    const request = new Request(input as RequestInfo, init ?? undefined);
+    add(request.headers);
+    return [request, undefined];
+  } catch {
+    return [input, init];
+  }
+}
+
+const hasHeader = globalThis.Headers?.prototype.has;
+function genuineHeaders(headers: object): boolean {
+  try {
+    hasHeader.call(headers, 'a');
+    return true;
+  } catch {
+    return false;
+  }
 }

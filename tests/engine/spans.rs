@@ -80,7 +80,9 @@ fn a_parent_without_an_id_is_no_parent() {
 
 #[test]
 fn the_kind_of_the_api_is_one_more_on_the_wire() {
-    for (kind, wire) in [(0, "INTERNAL"), (1, "SERVER"), (2, "CLIENT"), (3, "PRODUCER"), (4, "CONSUMER")] {
+    let kinds = [(0, "INTERNAL"), (1, "SERVER"), (2, "CLIENT"), (3, "PRODUCER"), (4, "CONSUMER")];
+    // What is no kind is the one that is meant when none is given.
+    for (kind, wire) in kinds.into_iter().chain([(5, "INTERNAL"), (255, "INTERNAL")]) {
         let mut page = Driver::new();
         let handle = page.start_as("span", |start| start.kind = kind).unwrap();
         page.end(handle);

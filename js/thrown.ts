@@ -1,0 +1,25 @@
+// What can be said of anything that was thrown. Anything can be: also what has no text, or throws when it is asked for it.
+
+/** The text of a value. Never throws. */
+export function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return typeof value;
+  }
+}
+
+/** Type, message and stack trace. Never throws. */
+export function describeThrown(thrown: unknown): { type: string; message: string; stack: string } {
+  try {
+    const { code, name, message, stack } = Object(thrown) as Partial<Record<'code' | 'name' | 'message' | 'stack', unknown>>;
+    return {
+      // A code says more than a name, but for the numbers that DOMExceptions still have from of old.
+      type: textOf((typeof code === 'string' && code) || name || typeof thrown),
+      message: textOf(message ?? thrown),
+      stack: textOf(stack ?? ''),
+    };
+  } catch {
+    return { type: typeof thrown, message: '', stack: '' };
+  }
+}

@@ -1,0 +1,4 @@
+// A page without an SDK.
+
+export function start() {}
+export async function send() {}

@@ -1,0 +1,495 @@
+// Defects found by review: each fails on the build of 03:54 and states what must hold.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
+import { projectDir } from '../../js/build/setup.mjs';
+import { plain } from '../harness/receiver.mjs';
+import { files, hang, slow, text } from '../harness/site.mjs';
+import { stage as plainStage } from './stage.mjs';
+
+const isClient = (span) => span.kind === 'CLIENT';
+const stage = (t, set = {}) => plainStage(t, { ...set, routes: { '/nm/*': files(join(projectDir, 'node_modules'), '/nm/'), ...set.routes } });
+const books = ({ ended, queued, inFlight, delivered, dropped: { notReady, ...reasons } }) => assert.equal(ended, queued + inFlight + delivered + Object.values(reasons).reduce((sum, count) => sum + count, 0));
+
+test('A1 thrown values without text never reach the page', async (t) => {
+  const { page } = await stage(t, { options: { logLevel: 'none' } });
+  const out = await page.evaluate(async () => {
+    const bare = Object.create(null);
+    const tries = {
+      setAttributes: () => window.instance.tracer.startSpan('a').setAttributes({ get x() { throw bare; } }),
+      symbol: () => window.instance.tracer.startSpan('a').setAttributes({ get x() { throw Symbol('s'); } }),
+      fetch: () => fetch('/echo', { get method() { throw bare; } }).catch((e) => { if (e !== bare) throw e; }),
+    };
+    const res = {};
+    for (const [n, f] of Object.entries(tries)) { try { await f(); res[n] = 'ok'; } catch (e) { res[n] = Object(e) === e && e.message ? e.message : typeof e; } }
+    return res;
+  });
+  assert.deepEqual(out, { setAttributes: 'ok', symbol: 'ok', fetch: 'ok' });
+});
+
+test('A2 traced throws on what was thrown, whatever it is', async (t) => {
+  const { page, receiver, flush } = await stage(t);
+  const out = await page.evaluate(() => {
+    const bare = Object.create(null);
+    const hostile = { get message() { throw new Error('getter'); } };
+    return [bare, hostile].map((thrown) => { try { window.webspan.traced('x', () => { throw thrown; }); } catch (e) { return e === thrown ? 'same' : e.message; } });
+  });
+  await flush();
+  assert.deepEqual(out, ['same', 'same']);
+  assert.equal(receiver.spans.length, 2);
+});
+
+test('A3 redact.url leaves the method alone', async (t) => {
+  const { page, receiver, flush } = await stage(t, { options: { redact: { url: (u) => u } } });
+  await page.evaluate(() => fetch('/echo', { method: 'POST', body: 'x' }).then((r) => r.text()));
+  await flush();
+  const [span] = await receiver.waitForSpans(isClient);
+  assert.equal(span.name, 'POST');
+  assert.equal(plain(span.attributes)['http.request.method'], 'POST');
+});
+
+test('A4 redact:false still removes credentials', async (t) => {
+  const { page, receiver, flush } = await stage(t, { options: { redact: false } });
+  await page.evaluate(() => fetch('http://user:SECRET@127.0.0.1:1/').catch(() => {}));
+  await flush();
+  const [span] = await receiver.waitForSpans(isClient);
+  assert.ok(!JSON.stringify(span).includes('SECRET'), plain(span.attributes)['url.full']);
+});
+
+test('A5 sandboxed iframe: no header to the own host, which is another origin', async (t) => {
+  const { page, site } = await stage(t, { routes: {
+    '/open': (q, s) => s.writeHead(200, { 'Access-Control-Allow-Origin': '*' }).end('open'),
+    '/frame': (q, s) => s.writeHead(200, { 'Content-Type': 'text/html' }).end(`<script src="/dist/webspan.global.js"></script><script>
+      webspan.init({ endpoint: 'http://127.0.0.1:1', logLevel: 'none' });
+      fetch('/open').then((r) => r.text(), (e) => 'rejected: ' + e.message).then((m) => parent.postMessage(m, '*'));</script>`) } });
+  const got = await page.evaluate(() => new Promise((res) => { addEventListener('message', (e) => res(e.data)); const f = document.createElement('iframe'); f.sandbox = 'allow-scripts'; f.src = '/frame'; document.body.append(f); }));
+  assert.equal(got, 'open');
+});
+
+test('A5b about:blank / srcdoc frames: own origin is the parents', async (t) => {
+  const { page, site, receiver } = await stage(t);
+  const got = await page.evaluate(async (endpoint) => {
+    const f = document.createElement('iframe'); f.srcdoc = '<p>'; document.body.append(f);
+    await new Promise((r) => (f.onload = r));
+    const s = f.contentDocument.createElement('script'); s.src = '/dist/webspan.global.js'; f.contentDocument.body.append(s);
+    await new Promise((r, j) => { s.onload = r; s.onerror = j; });
+    try { f.contentWindow.webspan.init({ endpoint, propagateTraceHeaderCorsUrls: [] }); } catch (e) { return 'init threw ' + e.message; }
+    return (await (await f.contentWindow.fetch('/echo')).json()).headers.traceparent ?? 'none';
+  }, receiver.url);
+  assert.match(got, /^00-/);
+});
+
+test('A6 polluted prototypes', async (t) => {
+  const { page, site, receiver } = await stage(t);
+  const out = {};
+  for (const [name, pollute] of [['get', 'Object.prototype.get = function () {}'], ['method', "Object.prototype.method = 'POST'"], ['headers', "Object.prototype.headers = { 'x-p': '1' }"], ['url', "Object.prototype.url = '/polluted'"], ['Array', 'Array.prototype.extra = () => 1'], ['signal', 'Object.prototype.signal = 5'], ['value', 'Object.prototype.value = 5'], ['mode', "Object.prototype.mode='no-cors'"], ['then', "0"]]) {
+    const p = await page.context().newPage();
+    await p.goto(site.url('/elsewhere'));
+    const run = (withUs) => p.evaluate(async ([pollute, endpoint, withUs]) => {
+      const o = {};
+      if (withUs) { const w = await import('/dist/index.js'); eval(pollute); try { window.instance = w.init({ endpoint }); } catch (e) { return 'init threw: ' + e.message; } } else eval(pollute);
+      for (const [n, f] of [['plain', () => fetch('/echo')], ['init', () => fetch('/echo', {})], ['url', () => fetch(new URL('/echo', location.href))], ['req', () => fetch(new Request('/echo'))]]) {
+        try { const r = await f(); const j = await r.json(); o[n] = [j.method, j.headers['x-p'] ?? '', new URL(r.url).pathname].join(); } catch (e) { o[n] = e.message; }
+      }
+      return JSON.stringify(o);
+    }, [pollute, receiver.url, withUs]);
+    const bare = await run(false);
+    await p.goto(site.url('/elsewhere'));
+    const us = await run(true);
+    if (bare !== us) out[name] = { bare, us };
+    await p.close();
+  }
+  assert.deepEqual(out, {});
+});
+
+test('A7 zone.js: async headers are waited for', async (t) => {
+  const { page, site, receiver } = await stage(t);
+  for (const order of ['before', 'after']) {
+    const p = await page.context().newPage();
+    await p.goto(site.url('/elsewhere'));
+    await p.evaluate(async ([endpoint, order]) => {
+      const zone = () => new Promise((r) => { const s = document.createElement('script'); s.src = '/nm/zone.js/bundles/zone.umd.js'; s.onload = r; document.head.append(s); });
+      if (order === 'before') await zone();
+      const w = await import('/dist/index.js');
+      window.instance = w.init({ endpoint, headers: async () => ({ authorization: 'Bearer x' }) });
+      if (order === 'after') await zone();
+      window.instance.tracer.startSpan(order).end();
+      await window.instance.flush();
+      await fetch('/echo').then((r) => r.json());
+    }, [receiver.url, order]);
+    await p.close();
+  }
+  assert.deepEqual(receiver.requests.map((r) => r.headers.authorization), ['Bearer x', 'Bearer x', 'Bearer x', 'Bearer x'].slice(0, receiver.requests.length));
+});
+
+test('A8 zone.js: our timers leave the page\'s zone alone', async (t) => {
+  const { page, site, receiver } = await stage(t);
+  const p = await page.context().newPage();
+  await p.goto(site.url('/elsewhere'));
+  const tasks = await p.evaluate(async (endpoint) => {
+    await new Promise((r) => { const s = document.createElement('script'); s.src = '/nm/zone.js/bundles/zone.umd.js'; s.onload = r; document.head.append(s); });
+    const w = await import('/dist/index.js');
+    window.instance = w.init({ endpoint });
+    const seen = [];
+    const app = Zone.current.fork({ name: 'app', onScheduleTask(d, c, tgt, task) { seen.push(task.type + ':' + task.source); return d.scheduleTask(tgt, task); } });
+    app.run(() => window.instance.tracer.startSpan('x').end());
+    return seen;
+  }, receiver.url);
+  assert.deepEqual(tasks, []);
+});
+
+test('A9 headers() that never settles does not block for ever', async (t) => {
+  const { page } = await stage(t, { options: { timeoutMillis: 300, retry: false, headers: () => new Promise(() => {}) } });
+  const r = await page.evaluate(async () => {
+    window.instance.tracer.startSpan('x').end();
+    return Promise.race([window.instance.shutdown().then(() => 'resolved'), new Promise((r) => setTimeout(() => r('hangs'), 2500))]);
+  });
+  assert.equal(r, 'resolved');
+});
+
+test('A10 a core trap in the clock check while fetch is called', async (t) => {
+  const head = `<script>
+    const Instance = WebAssembly.Instance;
+    WebAssembly.Instance = function (module, imports) {
+      const instance = new Instance(module, imports);
+      const exports = { ...instance.exports };
+      for (const [name, own] of Object.entries(exports)) {
+        if (typeof own !== 'function') continue;
+        exports[name] = (...args) => {
+          if (window.trapIn === name) { window.trapIn = ''; new Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,8,1,0,10,5,1,3,0,0,11]))); }
+          return own(...args);
+        };
+        }
+      return { exports };
+    };
+    const nf = window.fetch;
+    window.fetch = function (...a) { if (window.arm) { const s = performance.now(); while (performance.now() - s < 300); window.trapIn = 'anchor'; window.arm = false; } return nf.apply(this, a); };
+  </script>`;
+  const { page } = await stage(t, { content: { head }, options: { logLevel: 'none' } });
+  const r = await page.evaluate(async () => { window.arm = true; try { return (await fetch('/echo')).status; } catch (e) { return String(e); } });
+  assert.equal(r, 200);
+});
+
+test('A11 flush resolves when the core traps in it', async (t) => {
+  const head = `<script>
+    const Instance = WebAssembly.Instance;
+    WebAssembly.Instance = function (module, imports) {
+      const instance = new Instance(module, imports);
+      const exports = { ...instance.exports };
+      for (const [name, own] of Object.entries(exports)) {
+        if (typeof own !== 'function') continue;
+        exports[name] = (...args) => {
+          if (window.trapIn === name) { window.trapIn = ''; new Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,8,1,0,10,5,1,3,0,0,11]))); }
+          return own(...args);
+        };
+        }
+      return { exports };
+    };
+  </script>`;
+  const { page } = await stage(t, { content: { head }, options: { logLevel: 'none' } });
+  for (const where of ['next_effect', 'flush']) {
+  const r = await page.evaluate(async (where) => { window.instance.tracer.startSpan('x').end(); window.trapIn = where; return Promise.race([window.instance.flush().then(() => 'resolved', (e) => 'rejected ' + e), new Promise((r) => setTimeout(() => r('hangs'), 1000))]); }, where);
+  assert.equal(r, 'resolved', where);
+  const s = await page.evaluate(async () => { await Promise.race([window.instance.shutdown(), new Promise((r) => setTimeout(r, 500))]); window.instance = window.webspan.init({ endpoint: 'http://127.0.0.1:1' }); return window.instance.stats(); });
+  }
+});
+
+test('B1 one large span in front does not hold back the small ones at the page end', async (t) => {
+  const { page, receiver } = await stage(t, { options: { batch: { scheduledDelayMillis: 60000 } } });
+  await page.evaluate(() => { const s = window.instance.tracer.startSpan('big'); s.setAttribute('a', 'x'.repeat(60000)); s.end(); for (let i = 0; i < 10; i++) window.instance.tracer.startSpan('small').end(); });
+  await page.goto('about:blank');
+  await delay(800);
+  assert.equal(receiver.spans.filter((s) => s.name === 'small').length, 10);
+});
+
+test('B2 a page-set traceparent gets no foreign tracestate', async (t) => {
+  const { page } = await stage(t);
+  const h = await page.evaluate(() => {
+    const remote = window.webspan.extract({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'vendor=ours' });
+    return window.webspan.withSpan(remote, () => fetch('/echo', { headers: { traceparent: '00-11111111111111111111111111111111-1111111111111111-01' } })).then((r) => r.json()).then((j) => j.headers);
+  });
+  assert.equal(h.tracestate, undefined);
+});
+
+test('B3 an init whose signal is replaced later: cancelled stays cancelled', async (t) => {
+  const { page, receiver, flush } = await stage(t, { routes: { '/never': hang() } });
+  await page.evaluate(async () => {
+    const c = new AbortController(); const init = { signal: c.signal };
+    const p = fetch('/never', init).catch(() => {});
+    init.signal = new AbortController().signal;
+    c.abort(); await p;
+  });
+  await flush();
+  const [s] = await receiver.waitForSpans(isClient);
+  assert.equal(s.status.code, 'UNSET', JSON.stringify(plain(s.attributes)));
+});
+
+test('B4 headers() that fetches does not feed itself', async (t) => {
+  const { page, receiver, site } = await stage(t, { options: { batch: { scheduledDelayMillis: 50 }, headers: async () => { await fetch('/echo').then((r) => r.text()); return {}; } } });
+  await page.evaluate(() => window.instance.tracer.startSpan('x').end());
+  await delay(2500);
+  assert.ok(site.requestsTo('/echo').length <= 2, site.requestsTo('/echo').length + ' token requests for one span');
+});
+
+test('B5 names: span names and event names with a secret', async (t) => {
+  const { page, receiver, flush } = await stage(t, { options: { debug: false } });
+  await page.evaluate(() => {
+    const u = 'https://h/?token=SECRET';
+    const s = window.instance.tracer.startSpan('GET ' + u); s.addEvent('went to ' + u); s.updateName('GET ' + u);
+    s.recordException({ name: u, message: u, stack: u }); s.setStatus({ code: 2, message: u }); s.setAttribute(u, 'x'); s.setAttribute('l', [u]);
+    s.addLink({ context: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }, attributes: { u } });
+    s.end();
+  });
+  await flush();
+  const [s] = await receiver.waitForSpans(1);
+  const found = []; JSON.stringify(s, (k, v) => { if (String(k).includes('SECRET')) found.push('key ' + k); if (typeof v === 'string' && v.includes('SECRET')) found.push(k + '=' + v); return v; });
+  assert.deepEqual(found, []);
+});
+
+test('B5b error.type', async (t) => {
+  const { page, receiver, flush } = await stage(t, { content: { head: `<script>const nf = fetch; window.fetch = (...a) => a[0] === '/bad' ? Promise.reject(Object.assign(new Error('x'), { name: 'https://h/?token=SECRET' })) : nf(...a)</script>` } });
+  await page.evaluate(() => fetch('/bad').catch(() => {}));
+  await flush();
+  const [s] = await receiver.waitForSpans(1);
+  assert.ok(!JSON.stringify(s).includes('SECRET'), JSON.stringify(s.attributes));
+});
+
+test('B6 consent pending is kept when something in the browser is odd', async (t) => {
+  const { page, receiver } = await stage(t, { content: { head: `<script>Object.defineProperty(navigator, 'userAgentData', { value: { mobile: false, platform: 'x' } })</script>` }, options: { consent: 'pending', batch: { scheduledDelayMillis: 50 }, logLevel: 'none' } });
+  await delay(300);
+  await page.evaluate(() => { window.instance.tracer.startSpan('x').end(); });
+  await delay(600);
+  assert.equal(receiver.requests.length, 0, 'sent without consent');
+});
+
+test('B6b the same, consent granted: traced by the wasm core, one odd field missing', async (t) => {
+  const { page, site } = await stage(t, { content: { head: `<script>Object.defineProperty(navigator, 'userAgentData', { value: { mobile: false, platform: 'x' } })</script>` }, options: { logLevel: 'none' } });
+  await page.evaluate(() => fetch('/echo'));
+  await delay(200);
+  assert.equal(site.requestsTo('/dist/fallback.js').length, 0);
+});
+
+test('B7 a RangeError of the page does not switch webspan off', async (t) => {
+  const { page } = await stage(t, { options: { logLevel: 'none' } });
+  const on = await page.evaluate(() => {
+    window.instance.tracer.startSpan('x').setAttributes({ get a() { throw new RangeError('mine'); } });
+    return window.instance.tracer.startSpan('y').isRecording();
+  });
+  assert.equal(on, true);
+});
+
+test('B8 re-entrance through getters', async (t) => {
+  const { page, receiver, flush } = await stage(t);
+  await page.evaluate(() => {
+    const T = window.instance.tracer;
+    const other = T.startSpan('other');
+    const s = T.startSpan('outer');
+    s.addEvent('e', { a: 1, get b() { other.addEvent('x', { secret: 1 }); return 2; }, c: 3 });
+    s.setAttribute('list', ['p', 'q']);
+    s.end();
+    const parent = T.startSpan('parent');
+    window.webspan.withSpan(parent, () => { T.startSpan('kid', { get kind() { T.startSpan('inner-root', { root: true }).end(); return 2; } }).end(); });
+    try { window.webspan.withSpan(parent, () => T.startSpan('bad', { kind: Symbol() })); } catch {}
+    T.startSpan('after-bad', { root: true }).end();
+    parent.end(); other.end();
+  });
+  await flush();
+  const spans = await receiver.waitForSpans(5);
+  const by = Object.fromEntries(spans.map((s) => [s.name, s]));
+  const got = { names: spans.map((s) => s.name).sort().join(), outer: plain(by.outer.events[0].attributes), kid: by.kid?.parentSpanId === by.parent.spanId, innerRoot: by['inner-root']?.parentSpanId, afterBad: by['after-bad']?.parentSpanId };
+  assert.deepEqual(got, { names: 'after-bad,inner-root,kid,other,outer,parent', outer: { a: 1, b: 2, c: 3 }, kid: true, innerRoot: '', afterBad: '' });
+});
+
+test('B9 synthetic pagehide', async (t) => {
+  const { page, receiver, flush } = await stage(t, { routes: { '/slow': slow({ chunks: 3, pauseMs: 200 }) } });
+  await page.evaluate(async () => { const p = fetch('/slow').then((r) => r.text()); await new Promise((r) => setTimeout(r, 50)); window.dispatchEvent(new Event('pagehide')); await p; });
+  await delay(200); await flush();
+  const [s] = await receiver.waitForSpans(isClient);
+  assert.deepEqual([plain(s.attributes)['webspan.unfinished'], plain(s.attributes)['http.response.status_code']], [undefined, 200]);
+});
+
+test('B10 setConsent(false) with a batch in flight: the count tells the truth', async (t) => {
+  const { page, receiver } = await stage(t, { receiver: { answers: [{ delayMs: 400 }] }, options: { batch: { scheduledDelayMillis: 10 } } });
+  await page.evaluate(() => window.instance.tracer.startSpan('x').end());
+  await delay(200);
+  await page.evaluate(() => window.instance.setConsent(false));
+  await delay(700);
+  const s = await page.evaluate(() => window.instance.stats());
+  books(s);
+  assert.equal(s.delivered, receiver.spans.length, JSON.stringify(s) + ' but the collector has ' + receiver.spans.length);
+});
+
+test('B12 big texts', { timeout: 90000 }, async (t) => {
+  const { page, receiver } = await stage(t, { options: { logLevel: 'none', retry: false } });
+  const r = await page.evaluate(async () => {
+    const out = {};
+    let s0 = performance.now();
+    out.url5 = await fetch('/echo?' + 'x'.repeat(5e6)).then((r) => r.status, (e) => e.message); out.urlMs = performance.now() - s0;
+    s0 = performance.now(); out.data = await fetch('data:text/plain,' + 'x'.repeat(5e6)).then((r) => r.status, (e) => e.message); out.dataMs = performance.now() - s0;
+    s0 = performance.now(); const s = window.instance.tracer.startSpan('x'); s.setAttribute('a', 'x=?'.repeat(17e6)); s.setAttribute('b', 'x'.repeat(50e6)); s.end(); out.attrMs = performance.now() - s0;
+    out.on = window.instance.tracer.startSpan('y').isRecording();
+    s0 = performance.now(); const p = window.instance.tracer.startSpan('code'); p.setAttribute('u', '/cb?' + 'code=&'.repeat(20000)); p.end(); out.codeMs = performance.now() - s0;
+    return out;
+  });
+  console.log('B12', JSON.stringify(r));
+  await delay(1000);
+  console.log(JSON.stringify(await page.evaluate(() => window.instance.stats())));
+  assert.ok(r.codeMs < 200, 'redaction of 120 KB took ' + r.codeMs);
+});
+
+test('C2 requestHook that fetches', { timeout: 40000 }, async (t) => {
+  const { page } = await stage(t, { options: { logLevel: 'none', instrumentations: { fetch: { requestHook: () => { window.hooks = (window.hooks ?? 0) + 1; if (window.hooks < 20000) fetch('/echo?hook').catch(() => {}); } } } } });
+  const r = await Promise.race([page.evaluate(async () => { const s = await fetch('/echo').then((r) => r.status, (e) => String(e)); return [s, window.hooks, window.instance.tracer.startSpan('x').isRecording()]; }), delay(15000).then(() => 'hangs')]);
+  console.log('C2', JSON.stringify(r));
+  assert.ok(r[1] <= 2, 'hooks ' + r[1]);
+});
+
+test('C3 header generator with a bad header: rejects as natively', async (t) => {
+  const { page } = await stage(t);
+  const out = await page.evaluate(() => fetch('/echo', { headers: (function* () { yield ['x-a', '1']; yield ['bad name', '2']; })() }).then((r) => r.status, (e) => e.name));
+  assert.equal(out, 'TypeError');
+});
+
+test('C4 a URL object whose text changes: header not to a third party', async (t) => {
+  const { page, api } = await stage(t, { apiCors: { allowedOrigins: ['*'], allowedHeaders: ['*'] } });
+  const out = await page.evaluate(async (third) => {
+    const res = {};
+    const seen = (p) => p.then((r) => r.json()).then((j) => j.headers.traceparent ? 'LEAK' : 'none', (e) => e.message);
+    let n = 0;
+    res.toString = await seen(fetch({ toString: () => (n++ ? third : '') + '/echo' }));
+    n = 0; await fetch({ toString: () => (n++, '/echo') }); res.calls = n;
+    const r = new Request(third + '/echo'); Object.defineProperty(r, 'url', { value: location.origin + '/echo' });
+    res.shadowed = await seen(fetch(r));
+    res.like = await seen(fetch({ url: '/echo', toString: () => third + '/echo' }));
+    res.urlWithUrl = await seen(fetch(Object.assign(new URL(third + '/echo'), { url: '/echo' })));
+    let m = 0; await fetch('/echo', { get method() { m++; return 'GET'; } }); res.methodReads = m;
+    m = 0; await fetch('/echo', { get headers() { m++; return {}; } }); res.headerReads = m;
+    return res;
+  }, api.origin);
+  assert.deepEqual(out, { toString: 'none', calls: 1, shadowed: 'none', like: 'none', urlWithUrl: 'none', methodReads: 1, headerReads: 1 });
+});
+
+test('C6 fetch below us that gives nothing: no leak', async (t) => {
+  const { page } = await stage(t, { content: { head: `<script>const nf = fetch; window.fetch = (...a) => a[0] === '/nothing' ? Promise.resolve(undefined) : nf(...a)</script>` } });
+  const r = await page.evaluate(async () => { const v = await fetch('/nothing'); await window.instance.flush(); return [v === undefined, window.instance.stats().ended]; });
+  assert.deepEqual(r, [true, 1]);
+});
+
+test('C9 debug: a console that throws does not stop delivery', async (t) => {
+  const { page, receiver } = await stage(t, { options: { debug: true, logLevel: 'none', batch: { scheduledDelayMillis: 50 } }, content: { head: `<script>console.groupCollapsed = () => { throw new Error('console'); }</script>` } });
+  await page.evaluate(() => window.instance.tracer.startSpan('x').end());
+  await delay(600);
+  assert.equal(receiver.spans.length, 1);
+});
+
+test('C10 fake timers after init', async (t) => {
+  const { page, receiver } = await stage(t, { options: { batch: { scheduledDelayMillis: 100 }, logLevel: 'none' } });
+  const r = await page.evaluate(async () => {
+    const pending = []; const rst = window.setTimeout; let id = 1e6;
+    window.setTimeout = (f, ms) => { pending.push(ms); return id++; }; window.clearTimeout = () => {};
+    performance.now = () => 5; const RD = Date; window.Date = class extends RD { static now() { return 0; } };
+    window.instance.tracer.startSpan('x').end();
+    await fetch('/echo').then((r) => r.text());
+    await new Promise((r) => rst(r, 500));
+    return pending;
+  });
+  console.log('C10', JSON.stringify(r), receiver.spans.length, receiver.spans[0]?.startTimeUnixNano);
+  assert.deepEqual(r, []);
+});
+
+test('E1 shutdown and init without waiting (React StrictMode)', async (t) => {
+  const { page, receiver } = await stage(t, { receiver: { answers: [{ delayMs: 300 }] } });
+  const r = await page.evaluate(async (endpoint) => {
+    window.instance.tracer.startSpan('old').end();
+    const old = window.instance; const down = old.shutdown();
+    const next = window.webspan.init({ endpoint });
+    next.tracer.startSpan('new').end();
+    const rec = next.tracer.startSpan('new2').isRecording();
+    await down; await next.flush();
+    const rec2 = window.webspan.init({ endpoint }) === next;
+    return { rec, rec2, stats: next.stats() };
+  }, receiver.url);
+  await delay(300);
+  assert.ok(r.rec, JSON.stringify(r));
+});
+
+test('E6 headers with Content-Type', async (t) => {
+  const { page, receiver, flush, expected } = await stage(t, { options: { headers: { 'Content-Type': 'application/x-protobuf' } } });
+  expected.violations = true;
+  await page.evaluate(() => window.instance.tracer.startSpan('x').end()); await flush();
+  assert.equal(receiver.requests[0].headers['content-type'], 'application/x-protobuf');
+});
+
+test('E8 partial success with odd counts', async (t) => {
+  const { page, receiver, expected, flush } = await stage(t, { receiver: { answers: [{ body: '{"partialSuccess":{"rejectedSpans":-1}}', headers: { 'content-type': 'application/json' } }] }, options: { protocol: 'http/json', logLevel: 'none' } });
+  expected.violations = true;
+  await page.evaluate(() => { for (let i = 0; i < 3; i++) window.instance.tracer.startSpan('x').end(); }); await flush();
+  const s = await page.evaluate(() => window.instance.stats()); books(s); assert.equal(s.delivered, 3, JSON.stringify(s.dropped));
+});
+
+test('E14 addEvent after eviction, isRecording after discard', async (t) => {
+  const { page } = await stage(t);
+  const r = await page.evaluate(async () => { const s = window.instance.tracer.startSpan('x'); window.instance.setConsent(false); const a = s.isRecording(); window.instance.setConsent(true); const k = window.instance.tracer.startSpan('y'); await window.instance.shutdown(); return [a, k.isRecording()]; });
+  assert.deepEqual(r, [false, false]);
+});
+
+test('F1 the content of a data: URL stays in the page', async (t) => {
+  const { page, receiver, flush } = await stage(t);
+  await page.evaluate(() => fetch('data:image/png;base64,UFJJVkFURS1QSUNUVVJF' + 'A'.repeat(200000)).then((r) => r.blob()));
+  await delay(100); await flush();
+  assert.ok(!JSON.stringify(receiver.spans).includes('UFJJVkFURS1QSUNUVVJF'), receiver.requests.map((r) => r.bytes.length).join());
+});
+
+test('F5 arrays of secrets, values with ; and ?', async (t) => {
+  const { page, receiver, flush } = await stage(t);
+  await page.evaluate(async () => { for (const q of ['token[]=SECRET', 'token%5B0%5D=SECRET', 'auth[token][value]=SECRET', 'password=a;SECRET', 'token=a?SECRET']) await fetch('/echo?' + q).then((r) => r.text()); });
+  await delay(100); await flush();
+  assert.deepEqual(receiver.spans.map((s) => plain(s.attributes)['url.full']).filter((u) => u.includes('SECRET')), []);
+});
+
+test('F8 console spam of per-request errors', async (t) => {
+  const { page, consoleWarnings } = await stage(t, { options: { instrumentations: { fetch: { requestHook: () => { throw new Error('x'); } } } } });
+  await page.evaluate(async () => { for (let i = 0; i < 50; i++) await fetch('/echo'); });
+  assert.ok(consoleWarnings.length < 10, consoleWarnings.length + ' warnings');
+});
+
+test('G1 the timing entry of an XHR or image to the same URL is not that of the fetch', async (t) => {
+  let n = 0;
+  const { page, receiver, flush } = await stage(t, { routes: { '/same': (q, s) => { s.setHeader('cache-control', 'no-store'); return n++ ? text('quick')(q, s) : slow({ chunks: 4, pauseMs: 250 })(q, s); } } });
+  const tookMs = await page.evaluate(async () => { const s0 = performance.now(); const p = fetch('/same', { cache: 'no-store' }).then((r) => r.text()); await new Promise((r) => setTimeout(r, 0)); const x = new XMLHttpRequest(); x.open('GET', '/same'); x.send(); await p; return performance.now() - s0; });
+  await delay(100); await flush();
+  const [s] = await receiver.waitForSpans(isClient);
+  const ms = Number(BigInt(s.endTimeUnixNano) - BigInt(s.startTimeUnixNano)) / 1e6;
+  assert.ok(Math.abs(ms - tookMs) < 60, `${ms} of ${tookMs}` + JSON.stringify(plain(s.attributes)));
+});
+
+test('G2 a hidden page that lives on asks for fresh headers', async (t) => {
+  const { page, receiver } = await stage(t, { receiver: { answers: (r) => (r.headers.authorization === 'old' && r.atMs > globalThis.expiredAt ? { status: 401 } : {}) }, options: { logLevel: 'none', batch: { scheduledDelayMillis: 50 }, headers: async () => ({ authorization: window.token ?? 'old' }) } });
+  await page.evaluate(async () => { window.instance.tracer.startSpan('a').end(); await window.instance.flush(); Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' }); document.dispatchEvent(new Event('visibilitychange')); });
+  globalThis.expiredAt = performance.now();
+  await page.evaluate(async () => { window.token = 'new'; await new Promise((r) => setTimeout(r, 200)); window.instance.tracer.startSpan('b').end(); await new Promise((r) => setTimeout(r, 400)); });
+  assert.deepEqual(receiver.requests.map((r) => r.headers.authorization), ['old', 'new']);
+});
+
+test('G4 locked fetch leaves no observer', async (t) => {
+  const { page } = await stage(t, { content: { head: `<script>Object.defineProperty(window, 'fetch', { value: fetch, writable: false, configurable: false }); window.on = 0; const o = PerformanceObserver.prototype.observe, d = PerformanceObserver.prototype.disconnect; PerformanceObserver.prototype.observe = function (...a) { window.on++; return o.apply(this, a); }; PerformanceObserver.prototype.disconnect = function () { window.on--; return d.call(this); };</script>` }, options: { logLevel: 'none' } });
+  assert.equal(await page.evaluate(async () => { await window.instance.shutdown(); return window.on; }), 0);
+});
+
+for (const word of ['null', '0', "''", "'denied'"]) test(`F2 setConsent(${word}) is no consent`, async (t) => {
+  const { page, receiver } = await stage(t, { options: { consent: 'pending', batch: { scheduledDelayMillis: 20 } } });
+  await page.evaluate((word) => { window.instance.setConsent(eval(word)); window.instance.tracer.startSpan('x').end(); }, word);
+  await delay(300);
+  assert.equal(receiver.requests.length, 0);
+});
+
+test('E10 init within an option getter starts one instance', async (t) => {
+  const { page, receiver } = await stage(t);
+  assert.ok(await page.evaluate(async (endpoint) => {
+    await window.instance.shutdown();
+    let inner;
+    const outer = window.webspan.init({ endpoint, get serviceName() { inner ??= window.webspan.init({ endpoint }); return 'x'; } });
+    return outer === inner;
+  }, receiver.url));
+});
