@@ -148,7 +148,7 @@ export class Core {
   /** The text of `length` bytes that the core has put into the scratch area. */
   read(length: number): string {
     this.refresh();
-    return this.on ? new TextDecoder().decode(this.bytes.slice(0, length)) : '';
+    return this.on ? new TextDecoder().decode(this.bytes.subarray(0, length)) : '';
   }
 
   /** Starts a span by `begin`, which writes its texts and calls the core; again when there were no random bytes. */
@@ -163,10 +163,9 @@ export class Core {
     return handle;
   }
 
-  /** A copy of the bytes that the last effect is about. */
+  /** The bytes that the last effect is about, where the core has them: to be used at once, or copied. */
   body(): Uint8Array<ArrayBuffer> {
-    const [address, length] = this.words;
-    return new Uint8Array(this.memory!.buffer as ArrayBuffer, address, length).slice();
+    return new Uint8Array(this.memory!.buffer as ArrayBuffer, this.words[0], this.words[1]);
   }
 
   /** Also right after a trap: the counts are read from memory, without a call. */

@@ -470,7 +470,8 @@ function read<T>(
 ): T {
   let shown = 'not readable';
   try {
-    let value = holder[key];
+    // What a page has put into Object.prototype is no option.
+    let value = Object.hasOwn(holder, key) || !(key in Object.prototype) ? holder[key] : undefined;
     shown = show(value, path);
     if (value === undefined) value = fallback;
     const setting = value === undefined ? value : parse(value, path, reading);

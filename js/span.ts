@@ -106,18 +106,22 @@ export class CoreSpan implements Span {
   addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this {
     return this.recorded((core, handle) => {
       const isTime = isTimeInput(attributesOrStartTime);
+      const at = millis(core, isTime ? attributesOrStartTime : startTime);
+      const text = String(name);
+      const attributes = isTime ? [] : entries(attributesOrStartTime);
       core.x.stage_attributes(0);
-      if (!isTime && attributesOrStartTime) setAttributes(core, STAGED, attributesOrStartTime);
-      core.x.add_event(handle, core.text(String(name), 0), millis(core, isTime ? attributesOrStartTime : startTime));
+      setEntries(core, STAGED, attributes);
+      core.x.add_event(handle, core.text(text, 0), at);
     });
   }
 
   addLink(link: Link): this {
     return this.recorded((core, handle) => {
       const target = fromContext(core, link.context);
+      const attributes = entries(link.attributes);
       if (target) {
         core.x.stage_attributes(1);
-        if (link.attributes) setAttributes(core, STAGED, link.attributes);
+        setEntries(core, STAGED, attributes);
         const stateBytes = core.text(target.traceState ?? '', 0);
         target.tell();
         core.x.add_link(handle, stateBytes);

@@ -110,8 +110,15 @@ export class Transport {
     }, settings.timeoutMillis);
     try {
       const given = this.headers();
-      // Without a pause where there is none to make: the page may be gone after it.
-      const headers = new Headers(isPromise(given) ? await Promise.race([given, aborted(limit.signal)]) : given);
+      let headers: Headers;
+      if (isPromise(given)) {
+        // The core goes on meanwhile, and writes over it.
+        body = body.slice();
+        headers = new Headers(await Promise.race([given, aborted(limit.signal)]));
+      } else {
+        // Without a pause where there is none to make: the page may be gone after it. fetch copies the body before it returns.
+        headers = new Headers(given);
+      }
       const json = settings.protocol === 'http/json';
       headers.set('content-type', json ? 'application/json' : 'application/x-protobuf');
       const response = await host.fetch.call(globalThis, settings.tracesUrl!, {

@@ -303,7 +303,7 @@ function withHeaders(input: unknown, isRequest: boolean, init: RequestInit | nul
   const prototype = init && Object.getPrototypeOf(init);
   if (!isRequest && (!prototype || prototype === Object.prototype)) {
     // Without a prototype where there was no object: nothing that a page has put into Object.prototype may get in.
-    const copy: RequestInit = { ...(init ? {} : { __proto__: null }), ...init };
+    const copy = (init ? { ...init } : { __proto__: null }) as RequestInit;
     const { headers } = copy;
     // A generator gives its pairs only once.
     if (headers && typeof headers === 'object' && !genuineHeaders(headers) && Symbol.iterator in headers) copy.headers = [...headers];

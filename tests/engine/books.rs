@@ -241,7 +241,7 @@ impl World {
         for request in self.page.requests() {
             assert!(!self.page.engine.held, "held, and still sent");
             assert!(self.leaving || self.in_flight().next().is_none(), "a second request of a page in use");
-            let names = if self.page.engine.json { names_in_json(&request.body) } else { request.names() };
+            let names = request.names();
             assert!(!names.is_empty(), "a request without spans");
             let keepalive = request.keepalive;
             self.under_way.push(UnderWay { request, names, forgotten: false });
@@ -285,13 +285,6 @@ impl World {
             self.check(&Step::Flush);
         }
     }
-}
-
-fn names_in_json(body: &[u8]) -> Vec<String> {
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    let message: ExportTraceServiceRequest = serde_json::from_slice(body).expect("the body is OTLP/JSON");
-    let scopes = message.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-    scopes.flat_map(|scope| scope.spans).map(|span| span.name).collect()
 }
 
 proptest! {
