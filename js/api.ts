@@ -81,7 +81,7 @@ export interface Context {
 /** Why spans are lost. The README says what each means. */
 export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' | 'consent' | 'noEndpoint' | 'shutdown';
 
-/** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered` and `dropped`. */
+/** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered`, `unacknowledged` and `dropped`. */
 export interface Stats {
   /** Spans that have ended. */
   ended: number;
@@ -91,6 +91,8 @@ export interface Stats {
   inFlight: number;
   /** Were taken by the collector. */
   delivered: number;
+  /** Were sent, and nobody will read the answer: whether they arrived is not known. */
+  unacknowledged: number;
   /** Were sent twice, as the page was left before the first request was answered: possible duplicates. Not a place of its own. */
   resent: number;
   /** Are lost, by reason. */

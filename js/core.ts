@@ -31,7 +31,7 @@ const CLOCK_CHECK_MS = 250;
 export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown'];
 
 /** Where the counts stand in `Counts` of engine.rs. */
-const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5];
+const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, UNACKNOWLEDGED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5, 6];
 
 /** Answers every call with -1: the core before it has started, and after it has trapped. */
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
@@ -176,6 +176,7 @@ export class Core {
       queued: counts[QUEUED],
       inFlight: counts[IN_FLIGHT],
       delivered: counts[DELIVERED],
+      unacknowledged: counts[UNACKNOWLEDGED],
       resent: counts[RESENT],
       dropped: { coreFailed: 0, notReady: this.notReady },
     } as Stats;

@@ -122,6 +122,8 @@ export class Transport {
       const json = settings.protocol === 'http/json';
       headers.set('content-type', json ? 'application/json' : 'application/x-protobuf');
       const response = await host.fetch.call(globalThis, settings.tracesUrl!, {
+        // Nothing that a page has put into Object.prototype may get in.
+        __proto__: null,
         method: 'POST',
         headers,
         body,
@@ -130,7 +132,7 @@ export class Transport {
         signal: limit.signal,
         // The page's own requests come first.
         priority: 'low',
-      });
+      } as RequestInit);
       status = response.status;
       retryAfter = response.headers.get('retry-after') ?? '';
       if (!response.ok) response.body?.cancel().catch(() => {});

@@ -163,7 +163,7 @@ pub fn set_options(ratio: f64, json: bool, show: bool, endpoint: bool, redact: b
         door.engine.json = json;
         door.engine.show = show;
         door.engine.endpoint = endpoint;
-        door.engine.redactor = redact.then(Redactor::new);
+        door.engine.redactor = Some(if redact { Redactor::new() } else { Redactor::of_credentials() });
     })
 }
 
@@ -180,7 +180,7 @@ pub fn add_secret_key(key_bytes: i32) {
 /// Text: a URL. It is put back without its secrets; its length.
 #[wasm_bindgen]
 pub fn redact_url(bytes: i32) -> i32 {
-    with(|door| match door.engine.redactor.as_ref().and_then(|redactor| redactor.url(Texts(&door.scratch).next(bytes))) {
+    with(|door| match door.engine.redactor.as_ref().and_then(|redactor| redactor.text(Texts(&door.scratch).next(bytes))) {
         Some(redacted) => door.put(&redacted),
         None => bytes,
     })
@@ -322,11 +322,7 @@ pub fn set_trace_state(handle: i32, bytes: i32) {
 /// Text: name.
 #[wasm_bindgen]
 pub fn rename_span(handle: i32, name_bytes: i32) {
-    with(|door| {
-        if let Some(span) = door.engine.span(handle) {
-            span.rename(Texts(&door.scratch).next(name_bytes));
-        }
-    })
+    with(|door| door.engine.rename(handle, Texts(&door.scratch).next(name_bytes)))
 }
 
 /// Text: key, and the value if it is one: then the number is its length. A list is the one that was pushed.

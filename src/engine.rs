@@ -67,6 +67,8 @@ pub struct Counts {
     pub queued: u32,
     pub in_flight: u32,
     pub delivered: u32,
+    /// Sent, and nobody will read the answer: delivered or not, which is not known.
+    pub unacknowledged: u32,
     /// Spans that were sent a second time, because the page was left before their first request was answered: possible duplicates.
     pub resent: u32,
     /// By [`Loss`].
@@ -250,9 +252,7 @@ impl Engine {
         }
         let span = Span::new(self.started, parent.copied(), start.kind, start.scope, self.anchor, start.at_ms);
         let (handle, evicted) = self.open.open(Box::new(span));
-        if let Some(span) = self.open.get(handle) {
-            span.rename(start.name);
-        }
+        self.rename(handle, start.name);
         if evicted {
             self.counts.ended += 1;
             self.lose(Loss::Evicted, 1, 0);
@@ -295,16 +295,31 @@ impl Engine {
         attributes.set(key, value, limit);
     }
 
-    /// What may be recorded of a value. Text without its secrets is put into `room`.
+    /// What may be recorded of a value: text without its secrets, and cut. `room` is for text that had some.
     fn allowed<'a>(&self, value: Value<'a>, room: &'a mut Vec<u8>) -> Value<'a> {
-        let Value::Text(mut text) = value else { return value };
-        if let Some(redactor) = &self.redactor
-            && let Some(redacted) = redactor.text(text)
-        {
-            *room = redacted;
-            text = room;
+        match value {
+            Value::Text(text) => Value::Text(cut(self.clean(text, room), self.limits.attribute_value_length)),
+            value => value,
         }
-        Value::Text(cut(text, self.limits.attribute_value_length))
+    }
+
+    /// Text without its secrets: any text of the page's may hold a URL. `room` is for text that had some.
+    fn clean<'a>(&self, text: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+        match self.redactor.as_ref().and_then(|redactor| redactor.text(text)) {
+            Some(redacted) => {
+                *room = redacted;
+                room
+            }
+            None => text,
+        }
+    }
+
+    pub fn rename(&mut self, handle: i32, name: &[u8]) {
+        let mut room = Vec::new();
+        let name = self.clean(name, &mut room);
+        if let Some(span) = self.open.get(handle) {
+            span.rename(name);
+        }
     }
 
     /// An element of the next list.
@@ -322,6 +337,8 @@ impl Engine {
 
     /// With the staged attributes.
     pub fn add_event(&mut self, handle: i32, name: &[u8], at_ms: f64) {
+        let mut room = Vec::new();
+        let name = self.clean(name, &mut room);
         if let Some(span) = self.open.get(handle) {
             span.add_event(name, at_ms, &self.staged, &self.limits);
         }
@@ -343,9 +360,10 @@ impl Engine {
     }
 
     pub fn set_status(&mut self, handle: i32, code: StatusCode, message: &[u8]) {
+        let mut room = Vec::new();
+        let message = self.clean(message, &mut room);
         if let Some(span) = self.open.get(handle) {
-            let redacted = self.redactor.as_ref().and_then(|redactor| redactor.text(message));
-            span.set_status(code, redacted.as_deref().unwrap_or(message));
+            span.set_status(code, message);
         }
     }
 
@@ -372,11 +390,12 @@ impl Engine {
 
     pub fn start_request(&mut self, start: &Start, method: &[u8], url: &[u8]) -> Started {
         let started = self.start(&Start { kind: KIND_CLIENT, ..*start });
+        let (mut method_room, mut url_room) = (Vec::new(), Vec::new());
+        let method = self.clean(method, &mut method_room);
+        let url = self.clean(http::without_content(url), &mut url_room);
         if let Started::Recording(handle) = started
             && let Some(span) = self.open.get(handle)
         {
-            let redacted = self.redactor.as_ref().and_then(|redactor| redactor.url(url));
-            let url = redacted.as_deref().unwrap_or(url);
             http::describe_request(span, &Request { method, url }, &self.limits);
         }
         started
@@ -389,6 +408,8 @@ impl Engine {
     }
 
     pub fn request_failed(&mut self, handle: i32, failure: &Failure) {
+        let mut room = Vec::new();
+        let failure = &Failure { error_name: self.clean(failure.error_name, &mut room), ..*failure };
         if let Some(span) = self.open.get(handle) {
             http::describe_failure(span, failure, &self.limits);
         }
@@ -449,7 +470,11 @@ impl Engine {
 
     /// What has not been sent is lost, for this reason; open spans are not recorded any further.
     pub fn discard(&mut self, loss: Loss) {
-        self.lose_quietly(loss, self.counts.queued + self.counts.in_flight);
+        let sent = self.batches.iter().filter(|batch| batch.is_in_flight());
+        let sent: u32 = sent.map(|batch| self.queue.batch(batch.id).count() as u32).sum();
+        self.lose_quietly(loss, self.counts.queued + self.counts.in_flight - sent);
+        // What has left cannot be called back for certain.
+        self.counts.unacknowledged += sent;
         self.counts.queued = 0;
         self.counts.in_flight = 0;
         self.queue.clear();

@@ -34,13 +34,15 @@ signature =sig =session sessionid sessid =sid";
 
 /// A one-time code of OAuth, if `state` comes with it. Alone it is a country, a coupon or an error.
 /// <https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2>
-const OAUTH_CODE: &[u8] = b"=code";
+const OAUTH_CODE: &[u8] = b"code";
 
 /// Letters and digits of the longest key that is looked at.
 const MAX_KEY: usize = 64;
 
-/// What ends a value, and what ends the host of a URL.
-const VALUE_ENDS: &[u8] = b"&#;?";
+/// What ends a value; of one that stands behind a `;`, as in `/a;session=b?c`, also what comes next in such a list. In a query these two
+/// may be a part of a password. And what ends the host of a URL.
+const VALUE_ENDS: &[u8] = b"&#";
+const LISTED_VALUE_ENDS: &[u8] = b"&#;?";
 const HOST_ENDS: &[u8] = b"/?#\\";
 
 /// `://`
@@ -57,6 +59,11 @@ impl Redactor {
     #[expect(clippy::new_without_default, reason = "a default could as well be a list without keys")]
     pub fn new() -> Redactor {
         Redactor { keys: SECRET_KEYS.to_vec() }
+    }
+
+    /// Of the credentials before the host alone: these are never recorded.
+    pub fn of_credentials() -> Redactor {
+        Redactor { keys: Vec::new() }
     }
 
     /// Adds a key to the built-in ones. It is compared as a whole, in lower case and without `-`
@@ -83,15 +90,11 @@ impl Redactor {
         Some(redacted)
     }
 
-    /// The same, of one URL.
-    pub fn url(&self, url: &[u8]) -> Option<Vec<u8>> {
-        self.text(url)
-    }
-
     /// What is left of the text, if there is something to take away.
     fn pass(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         let mut copied = 0;
+        let has_state = text.windows(6).any(|chars| matches!(chars, b"state=" | b"state%"));
         let mut word_start = 0;
         let mut last_four = 0;
         let mut at = 0;
@@ -106,8 +109,9 @@ impl Redactor {
             last_four = last_four << 8 | u32::from(byte);
             let (end, replacement) = if last_four & 0xff_ffff == SCHEME_END {
                 (scan(text, next, depth, HOST_ENDS).last_at_sign, REDACTED_USER)
-            } else if byte == b'=' && self.is_secret(text.get(word_start..at)?, text) {
-                (scan(text, next, depth, VALUE_ENDS).end, REDACTED)
+            } else if byte == b'=' && self.is_secret(text.get(word_start..at)?, has_state) {
+                let listed = text.get(..word_start)?.ends_with(b";");
+                (scan(text, next, depth, if listed { LISTED_VALUE_ENDS } else { VALUE_ENDS }).end, REDACTED)
             } else {
                 (next, REDACTED)
             };
@@ -126,11 +130,19 @@ impl Redactor {
         (copied > 0).then_some(out)
     }
 
-    fn is_secret(&self, word: &[u8], text: &[u8]) -> bool {
+    fn is_secret(&self, word: &[u8], has_state: bool) -> bool {
         let mut letters = [0; MAX_KEY + 1];
         let Some(word) = normalise(word, &mut letters) else { return false };
-        self.keys.split(|&char| char == b' ').any(|key| key.last() == word.last() && word.ends_with(key))
-            || word == OAUTH_CODE && text.windows(6).any(|chars| matches!(chars, b"state=" | b"state%"))
+        let keys = self.keys.split(|&char| char == b' ').filter(|key| !key.is_empty());
+        let is_code = has_state && !self.keys.is_empty();
+        let mut parts = word.split(|&char| char == b'=').filter(|part| !part.is_empty());
+        parts.any(|part| {
+            let names = |key: &[u8]| match key.strip_prefix(b"=") {
+                Some(whole) => part == whole,
+                None => key.last() == part.last() && part.ends_with(key),
+            };
+            is_code && part == OAUTH_CODE || keys.clone().any(names)
+        })
     }
 }
 
@@ -139,19 +151,22 @@ pub fn may_hold_secrets(text: &[u8]) -> bool {
     text.iter().any(|char| matches!(char, b'=' | b'@' | b'%'))
 }
 
-/// A closing bracket belongs to a word, so that `user[password]=` ends in the word `password`.
+/// Brackets belong to a word, so that in `auth[token][]=` each part of it counts.
 fn is_word(char: u8) -> bool {
-    matches!(char, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b']' | 0x80..)
+    matches!(char, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'[' | b']' | 0x80..)
 }
 
-/// The word in the form of [`SECRET_KEYS`], behind the `=` that marks its beginning. None when it
-/// is too long to be looked at.
+/// The word in the form of [`SECRET_KEYS`]: each part of it behind the `=` that marks its beginning.
+/// None when it is too long to be looked at.
 fn normalise<'a>(word: &[u8], letters: &'a mut [u8; MAX_KEY + 1]) -> Option<&'a [u8]> {
     letters[0] = b'=';
     let mut length = 1;
     let mut at = 0;
     while let Some(unit) = unit(word, at) {
-        if !is_word(unit.byte) {
+        if unit.byte == b'[' {
+            *letters.get_mut(length)? = b'=';
+            length += 1;
+        } else if !is_word(unit.byte) {
             length = 1;
         } else if !matches!(unit.byte, b'-' | b'_' | b']') {
             *letters.get_mut(length)? = unit.byte.to_ascii_lowercase();

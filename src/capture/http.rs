@@ -41,6 +41,11 @@ pub fn describe_request(span: &mut Span, request: &Request, limits: &Limits) {
     }
 }
 
+/// A `data:` URL up to its content: that is the page's own, and may be a picture of a megabyte.
+pub fn without_content(url: &[u8]) -> &[u8] {
+    if url.starts_with(b"data:") { split_before(url, b",").0 } else { url }
+}
+
 /// The status of a response. Zero stands for one that the page must not see (opaque): neither an attribute nor an error.
 pub fn describe_response(span: &mut Span, status: u16, limits: &Limits) {
     if status == 0 {

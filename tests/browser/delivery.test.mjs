@@ -16,9 +16,9 @@ const endSpans = (page, count) =>
 const lost = ({ dropped }) => Object.fromEntries(Object.entries(dropped).filter(([, count]) => count));
 
 /** Every span that ended is in exactly one place. */
-function assertBooks({ ended, queued, inFlight, delivered, dropped }) {
+function assertBooks({ ended, queued, inFlight, delivered, unacknowledged, dropped }) {
   const { notReady, ...reasons } = dropped;
-  assert.equal(ended, queued + inFlight + delivered + Object.values(reasons).reduce((sum, count) => sum + count, 0));
+  assert.equal(ended, queued + inFlight + delivered + unacknowledged + Object.values(reasons).reduce((sum, count) => sum + count, 0));
 }
 
 test('spans leave together, when the eldest has waited long enough', async (t) => {

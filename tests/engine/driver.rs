@@ -274,7 +274,7 @@ impl Driver {
     #[track_caller]
     pub fn assert_books_balance(&self) {
         let counts = self.engine.counts;
-        let places = counts.queued + counts.in_flight + counts.delivered + counts.dropped.iter().sum::<u32>();
+        let places = counts.queued + counts.in_flight + counts.delivered + counts.unacknowledged + counts.dropped.iter().sum::<u32>();
         assert_eq!(places, counts.ended, "{counts:?}");
     }
 }

@@ -57,7 +57,7 @@ fn a_request_tells_its_url_and_server() {
         ("http://api.example/", Some("api.example"), Some(80)),
         ("http://127.0.0.1:8080/", Some("127.0.0.1"), Some(8080)),
         ("http://[::1]:8080/", Some("::1"), Some(8080)),
-        ("data:text/plain,hello", None, None),
+        ("data:text/plain", None, None),
         ("blob:https", None, None),
     ] {
         let span = requested("GET", url, |_, _| ());
@@ -65,6 +65,12 @@ fn a_request_tells_its_url_and_server() {
         assert_eq!(attribute(&span.attributes, "server.address"), address.and_then(text), "{url}");
         assert_eq!(attribute(&span.attributes, "server.port"), port.and_then(int), "{url}");
     }
+}
+
+#[test]
+fn the_content_of_a_data_url_is_the_pages_own() {
+    let span = requested("GET", "data:image/png;base64,UFJJVkFURQ==", |_, _| ());
+    assert_eq!(attribute(&span.attributes, "url.full"), text("data:image/png;base64"));
 }
 
 #[test]

@@ -151,6 +151,8 @@ fn json_fits_into_the_share_as_well() {
     assert!(requests.iter().all(|request| request.keepalive), "what does not fit would be cut off");
     assert!(bytes(&requests) <= SHARE_BYTES);
     assert!(bytes(&requests) > SHARE_BYTES / 2, "{} bytes", bytes(&requests));
+    assert_eq!(names(&requests).len() as u32, page.engine.counts.in_flight);
+    assert!(requests.iter().all(|request| !request.names().is_empty()));
 }
 
 #[test]
