@@ -76,14 +76,21 @@ impl Attributes {
         Attributes { field, bytes: Vec::new(), places: Vec::new(), dropped: 0 }
     }
 
-    /// Empty again, for another message.
+    /// Empty again, for another message, with the room it had.
     pub fn reset(&mut self, field: Field) {
-        *self = Attributes::new(field);
+        self.field = field;
+        self.bytes.clear();
+        self.places.clear();
+        self.dropped = 0;
     }
 
     /// Each attribute as a finished field of the message around them.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    pub fn capacity_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 
     pub fn set(&mut self, key: &[u8], value: Value, count_limit: u32) {

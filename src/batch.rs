@@ -121,14 +121,6 @@ impl Queue {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-pub enum State {
-    /// A request is under way. `keepalive_bytes` is what it takes of our share, zero when it goes without.
-    InFlight { keepalive_bytes: usize },
-    /// It failed, and goes again at this time.
-    Waiting { until_ms: f64 },
-}
-
 /// Spans that leave in one request, until that request is answered for good. The spans are in the [`Queue`].
 #[derive(Clone, Copy)]
 pub struct Batch {
@@ -137,21 +129,15 @@ pub struct Batch {
     /// Requests made so far.
     pub attempts: u32,
     pub first_sent_ms: f64,
-    pub state: State,
+    /// It failed, and goes again at this time. Infinity: a request is under way.
+    pub again_ms: f64,
+    /// What that request takes of our share, zero when it goes without `keepalive`.
+    pub keepalive_bytes: usize,
 }
 
 impl Batch {
     pub fn is_in_flight(&self) -> bool {
-        matches!(self.state, State::InFlight { .. })
-    }
-
-    pub fn keepalive_bytes(&self) -> usize {
-        if let State::InFlight { keepalive_bytes } = self.state { keepalive_bytes } else { 0 }
-    }
-
-    /// When it goes again; infinity while it is under way.
-    pub fn until_ms(&self) -> f64 {
-        if let State::Waiting { until_ms } = self.state { until_ms } else { f64::INFINITY }
+        self.again_ms == f64::INFINITY
     }
 }
 

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::{Attributes, Value, push_value};
-use crate::batch::{Batch, Queue, Rules, State};
+use crate::batch::{Batch, Queue, Rules};
 use crate::capture::exception::Exception;
 use crate::capture::fetch::{self, End};
 use crate::capture::http::{self, Failure, Request};
@@ -250,8 +250,8 @@ impl Engine {
         if !sampled {
             return Started::NotRecording;
         }
-        let span = Span::new(self.started, parent.copied(), start.kind, start.scope, self.anchor, start.at_ms);
-        let (handle, evicted) = self.open.open(Box::new(span));
+        let (handle, span, evicted) = self.open.open();
+        span.start(self.started, parent, start.kind, start.scope, self.anchor, start.at_ms);
         self.rename(handle, start.name);
         if evicted {
             self.counts.ended += 1;
@@ -340,7 +340,7 @@ impl Engine {
         let mut room = Vec::new();
         let name = self.clean(name, &mut room);
         if let Some(span) = self.open.get(handle) {
-            span.add_event(name, at_ms, &self.staged, &self.limits);
+            span.add_event(name, at_ms, &self.staged, &self.limits, &mut self.room);
         }
     }
 
@@ -369,15 +369,17 @@ impl Engine {
 
     /// True when there is an effect to ask for.
     pub fn end(&mut self, handle: i32, end_ms: f64, now_ms: f64) -> bool {
-        let Some(span) = self.open.close(handle) else { return false };
+        let Some(span) = self.open.get(handle) else { return false };
         let bytes = span.finish(end_ms, &mut self.room);
+        let scope = span.scope;
+        self.open.close(handle);
         self.counts.ended += 1;
         if self.show {
             scope_spans::SPANS.put_bytes(&mut self.shown, &bytes);
         }
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
-        } else if self.queue.push(span.scope, bytes, now_ms, &self.rules) {
+        } else if self.queue.push(scope, bytes, now_ms, &self.rules) {
             self.counts.queued += 1;
         } else {
             self.lose(Loss::QueueFull, 1, 0);
@@ -429,13 +431,13 @@ impl Engine {
         self.leaving = true;
         self.hurried = true;
         // Who waits for the next attempt cannot count on it.
-        self.recall(|batch| !batch.is_in_flight());
+        self.recall(false);
     }
 
     /// The page goes, perhaps into the back-forward cache. What is under way without `keepalive` is cut off, and goes again.
     pub fn leave(&mut self) {
         self.hide();
-        self.counts.resent += self.recall(|batch| batch.is_in_flight() && batch.keepalive_bytes() == 0);
+        self.counts.resent += self.recall(true);
     }
 
     /// The page is visible (again).
@@ -444,19 +446,22 @@ impl Engine {
         self.hurried = false;
     }
 
-    /// Takes batches back into the queue; the number of their spans.
-    fn recall(&mut self, which: impl Fn(&Batch) -> bool) -> u32 {
+    /// Takes batches back into the queue: those that wait for their next attempt, or those that are in flight without `keepalive`. The number
+    /// of their spans.
+    fn recall(&mut self, in_flight: bool) -> u32 {
         let mut recalled = 0;
-        self.batches.retain(|batch| {
-            let back = which(batch);
-            if back {
-                recalled += self.queue.put_back(batch.id, 0);
-            }
-            !back
-        });
-        self.counts.in_flight -= recalled;
-        self.counts.queued += recalled;
+        while let Some(index) = self.batches.iter().position(|batch| batch.is_in_flight() == in_flight && batch.keepalive_bytes == 0) {
+            let batch = self.batches.swap_remove(index);
+            recalled += self.put_back(batch.id);
+        }
         recalled
+    }
+
+    fn put_back(&mut self, batch: i32) -> u32 {
+        let count = self.queue.put_back(batch, 0);
+        self.counts.in_flight -= count;
+        self.counts.queued += count;
+        count
     }
 
     /// Send all that has ended. It is settled when everything is answered, or an attempt has failed.
@@ -486,26 +491,24 @@ impl Engine {
     /// What came of a request. `random` is from 0 to 1, `rejected` the spans that a partial success tells of.
     pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
         // A batch that was taken back is not waited for any more.
-        let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id && batch.is_in_flight()) else { return };
+        let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.is_in_flight()) else { return };
+        let batch = &mut self.batches[index];
         let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
         let verdict = retry::decide(*answer, &self.retry, batch.attempts, now_ms - batch.first_sent_ms, random);
         if let Verdict::Retry { after_ms } = verdict {
-            batch.state = State::Waiting { until_ms: now_ms + after_ms };
+            batch.again_ms = now_ms + after_ms;
+            batch.keepalive_bytes = 0;
             self.flushing = false;
             self.hurried = false;
             return;
         }
-        self.batches.retain(|batch| batch.id != id);
-        if verdict != Verdict::Delivered && status == 413 {
-            let count = self.queue.batch(id).count();
-            if count > 1 {
-                // Too large for this collector, and two halves may not be.
-                self.max_batch = self.max_batch.min(count / 2);
-                let count = self.queue.put_back(id, 0);
-                self.counts.in_flight -= count;
-                self.counts.queued += count;
-                return;
-            }
+        self.batches.swap_remove(index);
+        let count = self.queue.batch(id).count();
+        if verdict != Verdict::Delivered && status == 413 && count > 1 {
+            // Too large for this collector, and two halves may not be.
+            self.max_batch = self.max_batch.min(count / 2);
+            self.put_back(id);
+            return;
         }
         let count = self.queue.remove(id);
         self.counts.in_flight -= count;
@@ -573,7 +576,7 @@ impl Engine {
     /// The batch whose time has come again.
     fn send_again(&mut self, now_ms: f64) -> Option<Effect> {
         let now_or_never = self.flushing;
-        let again = self.batches.iter().find(|batch| !batch.is_in_flight() && (now_or_never || batch.until_ms() <= now_ms))?;
+        let again = self.batches.iter().find(|batch| !batch.is_in_flight() && (now_or_never || batch.again_ms <= now_ms))?;
         let id = again.id;
         self.encode(id);
         Some(self.send(id))
@@ -606,7 +609,7 @@ impl Engine {
         }
         self.counts.queued -= count;
         self.counts.in_flight += count;
-        self.batches.push(Batch { id, attempts: 0, first_sent_ms: now_ms, state: State::Waiting { until_ms: now_ms } });
+        self.batches.push(Batch { id, attempts: 0, first_sent_ms: now_ms, again_ms: now_ms, keepalive_bytes: 0 });
         Some(self.send(id))
     }
 
@@ -615,7 +618,8 @@ impl Engine {
         let keepalive = self.body.len() <= self.keepalive_room();
         if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
             batch.attempts += 1;
-            batch.state = State::InFlight { keepalive_bytes: if keepalive { self.body.len() } else { 0 } };
+            batch.again_ms = f64::INFINITY;
+            batch.keepalive_bytes = if keepalive { self.body.len() } else { 0 };
         }
         Effect::Send { batch: id, keepalive }
     }
@@ -639,7 +643,7 @@ impl Engine {
 
     fn keepalive_room(&self) -> usize {
         let share = if self.leaving { KEEPALIVE_SHARE_LEAVING_BYTES } else { KEEPALIVE_SHARE_VISIBLE_BYTES };
-        share.saturating_sub(self.batches.iter().map(Batch::keepalive_bytes).sum())
+        share.saturating_sub(self.batches.iter().map(|batch| batch.keepalive_bytes).sum())
     }
 
     fn batch_limit(&self) -> usize {
@@ -651,8 +655,8 @@ impl Engine {
         if self.batches.iter().any(Batch::is_in_flight) {
             return None;
         }
-        let next_attempt_ms = self.batches.iter().map(Batch::until_ms).fold(f64::INFINITY, f64::min);
-        let at_ms = if self.batches.is_empty() { self.queue.due_ms(&self.rules, self.batch_limit())? } else { next_attempt_ms };
+        let next_attempt_ms = self.batches.iter().map(|batch| batch.again_ms).reduce(f64::min);
+        let at_ms = next_attempt_ms.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))?;
         Some((at_ms - now_ms).clamp(0.0, MAX_TIMER_MS))
     }
 }

@@ -65,14 +65,21 @@ impl Pool {
     /// The next bytes; all zero never comes, since OpenTelemetry reads it as "no id".
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let mut id = [0; N];
-        if let Some(random) = self.bytes.get(self.used..self.used + N) {
-            id.copy_from_slice(random);
-            self.used += N;
-        }
-        if id == [0; N] {
-            id[N - 1] = 1;
-        }
+        self.fill(&mut id);
         id
+    }
+
+    #[inline(never)]
+    fn fill(&mut self, id: &mut [u8]) {
+        for (byte, random) in id.iter_mut().zip(self.bytes.get(self.used..).unwrap_or_default()) {
+            *byte = *random;
+        }
+        self.used += id.len();
+        if id.iter().all(|byte| *byte == 0)
+            && let Some(last) = id.last_mut()
+        {
+            *last = 1;
+        }
     }
 
     pub fn trace_id(&mut self) -> [u8; 16] {

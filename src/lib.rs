@@ -43,5 +43,5 @@ pub mod resource;
 pub mod retry;
 pub mod sampler;
 pub mod span;
+mod split;
 pub mod time;
-mod words;

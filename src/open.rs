@@ -11,17 +11,22 @@ pub const NOT_RECORDING: i32 = -1;
 /// Spans open at once. More are a leak in the page: then the one that started first gives way, and is counted.
 pub const MAX_OPEN: usize = 1024;
 
-#[derive(Default)]
+/// Room that a slot keeps for its next span, in bytes. Larger rooms go back, so that a few large spans do not hold memory for ever.
+const KEPT_BYTES: usize = 4096;
+
 struct Slot {
-    span: Option<Box<Span>>,
+    /// Of the span that is open, or was.
+    span: Box<Span>,
+    open: bool,
     /// 15 bits, so that handles stay positive.
     generation: u16,
 }
 
 impl Slot {
-    fn close(&mut self) -> Option<Box<Span>> {
+    fn close(&mut self) {
+        self.open = false;
         self.generation = (self.generation + 1) & 0x7FFF;
-        self.span.take()
+        self.span.shrink(KEPT_BYTES);
     }
 }
 
@@ -32,48 +37,50 @@ pub struct OpenSpans {
 
 impl OpenSpans {
     pub fn count(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.span.is_some()).count()
+        self.slots.iter().filter(|slot| slot.open).count()
     }
 
-    /// The handle of a new span, and whether another one had to give way.
-    pub fn open(&mut self, span: Box<Span>) -> (i32, bool) {
-        let free = self.slots.iter().position(|slot| slot.span.is_none());
+    /// Room to start a span in, its handle, and whether another span had to give way.
+    pub fn open(&mut self) -> (i32, &mut Span, bool) {
+        let free = self.slots.iter().position(|slot| !slot.open);
         let evicted = free.is_none() && self.slots.len() >= MAX_OPEN;
         let index = free.unwrap_or_else(|| if evicted { self.eldest() } else { self.slots.len() });
         if index == self.slots.len() {
-            self.slots.push(Slot::default());
+            self.slots.push(Slot { span: Box::new(Span::new()), open: false, generation: 0 });
         }
-        let Some(slot) = self.slots.get_mut(index) else { return (NOT_RECORDING, false) };
+        let slot = &mut self.slots[index];
         if evicted {
             slot.close();
         }
-        slot.span = Some(span);
-        ((slot.generation as i32) << 16 | index as i32, evicted)
+        slot.open = true;
+        ((slot.generation as i32) << 16 | index as i32, &mut slot.span, evicted)
     }
 
     fn eldest(&self) -> usize {
-        let started = self.slots.iter().map(|slot| slot.span.as_ref().map(|span| span.started()));
+        let started = self.slots.iter().map(|slot| slot.span.started());
         started.enumerate().min_by_key(|(_, started)| *started).map_or(0, |(index, _)| index)
     }
 
     fn slot(&mut self, handle: i32) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(handle as usize & 0xFFFF)?;
-        (slot.generation as i32 == handle >> 16).then_some(slot)
+        (slot.open && slot.generation as i32 == handle >> 16).then_some(slot)
     }
 
     /// The span of a handle, unless it has ended or given way.
     pub fn get(&mut self, handle: i32) -> Option<&mut Span> {
-        self.slot(handle)?.span.as_deref_mut()
+        self.slot(handle).map(|slot| &mut *slot.span)
     }
 
-    /// The same, and the end of the handle.
-    pub fn close(&mut self, handle: i32) -> Option<Box<Span>> {
-        self.slot(handle)?.close()
+    /// The end of a handle. Its span is to be read before.
+    pub fn close(&mut self, handle: i32) {
+        if let Some(slot) = self.slot(handle) {
+            slot.close();
+        }
     }
 
-    /// The end of all handles.
+    /// The end of all handles. They stay used up, so that none of them means a later span.
     pub fn close_all(&mut self) {
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut().filter(|slot| slot.open) {
             slot.close();
         }
     }
@@ -87,7 +94,9 @@ mod tests {
 
     fn open_at(spans: &mut OpenSpans, start_ms: f64) -> (i32, bool) {
         let context = SpanContext { trace_id: [1; 16], span_id: [1; 8], flags: 1, remote: false };
-        spans.open(Box::new(Span::new(context, None, 0, 0, Anchor::new(1.7e12), start_ms)))
+        let (handle, span, evicted) = spans.open();
+        span.start(context, None, 0, 0, Anchor::new(1.7e12), start_ms);
+        (handle, evicted)
     }
 
     #[test]
@@ -95,14 +104,13 @@ mod tests {
         let mut spans = OpenSpans::default();
         let (first, _) = open_at(&mut spans, 1.0);
         assert!(spans.get(first).is_some());
-        assert!(spans.close(first).is_some());
+        spans.close(first);
         assert!(spans.get(first).is_none());
-        assert!(spans.close(first).is_none());
         let (second, _) = open_at(&mut spans, 2.0);
         assert_eq!(second & 0xFFFF, first & 0xFFFF, "the slot is used again");
         assert!(spans.get(first).is_none());
-        assert!(spans.close(first).is_none(), "an old handle ends nothing");
-        assert!(spans.get(second).is_some());
+        spans.close(first);
+        assert!(spans.get(second).is_some(), "an old handle ends nothing");
         assert!(spans.get(NOT_RECORDING).is_none());
         assert!(spans.get(i32::MAX).is_none());
     }

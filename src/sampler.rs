@@ -41,8 +41,7 @@ impl Sampler {
 
 /// The four words of a trace id, folded with XOR.
 fn fold(trace_id: &[u8; 16]) -> u32 {
-    let id = u128::from_be_bytes(*trace_id);
-    (id >> 96) as u32 ^ (id >> 64) as u32 ^ (id >> 32) as u32 ^ id as u32
+    trace_id.as_chunks().0.iter().fold(0, |folded, word| folded ^ u32::from_be_bytes(*word))
 }
 
 #[cfg(test)]

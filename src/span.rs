@@ -33,7 +33,9 @@ fn wire_flags(trace_flags: u8, remote: bool) -> u32 {
 pub struct Span {
     pub context: SpanContext,
     pub trace_state: Vec<u8>,
-    parent: Option<SpanContext>,
+    /// All zero for a root span.
+    parent_id: [u8; 8],
+    parent_is_remote: bool,
     pub name: Vec<u8>,
     kind: SpanKind,
     /// Index in the engine's list of instrumentation scopes.
@@ -53,16 +55,20 @@ pub struct Span {
 }
 
 impl Span {
-    pub fn new(context: SpanContext, parent: Option<SpanContext>, kind: SpanKind, scope: u8, anchor: Anchor, start_ms: f64) -> Span {
+    /// Room for a span that [`Span::start`] starts.
+    #[expect(clippy::new_without_default, reason = "a default span would be one that has started")]
+    pub const fn new() -> Span {
+        const NOWHERE: SpanContext = SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false };
         Span {
-            context,
+            context: NOWHERE,
             trace_state: Vec::new(),
-            parent,
+            parent_id: [0; 8],
+            parent_is_remote: false,
             name: Vec::new(),
-            kind: if kind > KIND_CONSUMER { KIND_INTERNAL } else { kind },
-            scope,
-            anchor,
-            start: anchor.unix(start_ms),
+            kind: KIND_INTERNAL,
+            scope: 0,
+            anchor: Anchor::new(0.0),
+            start: UnixNanos(0),
             attributes: Attributes::new(span::ATTRIBUTES),
             rest: Vec::new(),
             event_count: 0,
@@ -71,6 +77,35 @@ impl Span {
             dropped_links: 0,
             status: StatusCode::Unset,
             status_message: Vec::new(),
+        }
+    }
+
+    /// Starts a span in the room of one that has ended: to find new room for its texts would take longer than all else.
+    pub fn start(&mut self, context: SpanContext, parent: Option<&SpanContext>, kind: SpanKind, scope: u8, anchor: Anchor, start_ms: f64) {
+        self.context = context;
+        self.trace_state.clear();
+        self.parent_id = parent.map_or([0; 8], |parent| parent.span_id);
+        self.parent_is_remote = parent.is_some_and(|parent| parent.remote);
+        self.name.clear();
+        self.kind = if kind > KIND_CONSUMER { KIND_INTERNAL } else { kind };
+        self.scope = scope;
+        self.anchor = anchor;
+        self.start = anchor.unix(start_ms);
+        self.attributes.reset(span::ATTRIBUTES);
+        self.rest.clear();
+        self.event_count = 0;
+        self.dropped_events = 0;
+        self.link_count = 0;
+        self.dropped_links = 0;
+        self.status = StatusCode::Unset;
+        self.status_message.clear();
+    }
+
+    /// Gives room back beyond `kept_bytes`.
+    pub fn shrink(&mut self, kept_bytes: usize) {
+        if self.attributes.capacity_bytes() + self.rest.capacity() > kept_bytes {
+            self.attributes = Attributes::new(span::ATTRIBUTES);
+            self.rest = Vec::new();
         }
     }
 
@@ -103,18 +138,19 @@ impl Span {
         replace(&mut self.trace_state, trace_state);
     }
 
-    pub fn add_event(&mut self, name: &[u8], at_ms: f64, attributes: &Attributes, limits: &Limits) {
+    /// `message` is room to work in.
+    pub fn add_event(&mut self, name: &[u8], at_ms: f64, attributes: &Attributes, limits: &Limits, message: &mut Vec<u8>) {
         if self.event_count >= limits.event_count {
             self.dropped_events += 1;
             return;
         }
         self.event_count += 1;
-        let mut message = Vec::new();
-        event::TIME_UNIX_NANO.put_fixed64(&mut message, self.anchor.unix(at_ms).0);
-        event::NAME.put_bytes(&mut message, name);
+        message.clear();
+        event::TIME_UNIX_NANO.put_fixed64(message, self.anchor.unix(at_ms).0);
+        event::NAME.put_bytes(message, name);
         message.extend_from_slice(attributes.bytes());
-        event::DROPPED_ATTRIBUTES_COUNT.put_count(&mut message, attributes.dropped);
-        span::EVENTS.put_bytes(&mut self.rest, &message);
+        event::DROPPED_ATTRIBUTES_COUNT.put_count(message, attributes.dropped);
+        span::EVENTS.put_bytes(&mut self.rest, message);
     }
 
     pub fn add_link(&mut self, context: &SpanContext, trace_state: &[u8], attributes: &Attributes, limits: &Limits) {
@@ -139,10 +175,8 @@ impl Span {
         span::TRACE_ID.put_bytes(out, &self.context.trace_id);
         span::SPAN_ID.put_bytes(out, &self.context.span_id);
         span::TRACE_STATE.put_some_bytes(out, &self.trace_state);
-        let mut remote = false;
-        if let Some(parent) = &self.parent {
-            span::PARENT_SPAN_ID.put_bytes(out, &parent.span_id);
-            remote = parent.remote;
+        if self.parent_id != [0; 8] {
+            span::PARENT_SPAN_ID.put_bytes(out, &self.parent_id);
         }
         span::NAME.put_bytes(out, &self.name);
         span::KIND.put_varint(out, self.kind as u64 + 1);
@@ -154,12 +188,14 @@ impl Span {
         span::DROPPED_EVENTS_COUNT.put_count(out, self.dropped_events);
         span::DROPPED_LINKS_COUNT.put_count(out, self.dropped_links);
         if self.status != StatusCode::Unset {
-            let mut message = Vec::new();
-            status::MESSAGE.put_some_bytes(&mut message, &self.status_message);
-            status::CODE.put_varint(&mut message, self.status as u64);
-            span::STATUS.put_bytes(out, &message);
+            const CODE_BYTES: usize = 2;
+            let message = &self.status_message;
+            let message_bytes = if message.is_empty() { 0 } else { status::MESSAGE.len_size(message.len()) };
+            span::STATUS.put_len(out, message_bytes + CODE_BYTES);
+            status::MESSAGE.put_some_bytes(out, message);
+            status::CODE.put_varint(out, self.status as u64);
         }
-        span::FLAGS.put_fixed32(out, wire_flags(self.context.flags, remote));
+        span::FLAGS.put_fixed32(out, wire_flags(self.context.flags, self.parent_is_remote));
         out.as_slice().into()
     }
 }

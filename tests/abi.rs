@@ -21,9 +21,8 @@ const WAIT: f64 = 0.0;
 const SEND: f64 = 1.0;
 const SHOW: f64 = 2.0;
 const REPORT: f64 = 3.0;
-const PLACES: [&str; 5] = ["ended", "queued", "inFlight", "delivered", "resent"];
+const PLACES: [&str; 6] = ["ended", "queued", "inFlight", "delivered", "unacknowledged", "resent"];
 const LOSSES: [&str; 8] = ["queueFull", "rejected", "refused", "expired", "evicted", "consent", "noEndpoint", "shutdown"];
-
 const TEXT: f64 = 0.0;
 const NUMBER: f64 = 1.0;
 const BOOL: f64 = 2.0;
@@ -98,7 +97,8 @@ impl Page {
     /// How many spans are in a place, or were lost for a reason.
     fn count(&self, which: &str) -> u32 {
         let index = PLACES.iter().chain(&LOSSES).position(|name| *name == which).expect("a place or a loss");
-        Uint32Array::new_with_byte_offset_and_length(&buffer(), self.counts_at, 13).get_index(index as u32)
+        Uint32Array::new_with_byte_offset_and_length(&buffer(), self.counts_at, (PLACES.len() + LOSSES.len()) as u32)
+            .get_index(index as u32)
     }
 
     /// What the last effect is about.
@@ -401,6 +401,8 @@ fn a_link_goes_to_the_context_in_the_words() {
     let body = page.body();
     assert!(holds(&body, b"of the link") && holds(&body, b"vendor=1"));
     assert!(holds(&body, &bytes_of("12345670000000000000000000000000")), "the trace id of its target");
+    // Link.flags, a fixed32 of number 6: sampled, and known to be remote.
+    assert!(holds(&body, &[0x35, 0x01, 0x03, 0, 0]));
 }
 
 #[wasm_bindgen_test]
@@ -478,15 +480,18 @@ fn a_page_that_hides_leaves_and_comes_back_sends_what_it_has() {
     assert_eq!(page.call("is_settled", &[]), 0.0);
     let (effect, [_, keepalive, _]) = page.next(1500.0);
     assert_eq!((effect, keepalive), (SEND, 0.0));
+    page.call("page_turned", &[HIDDEN]);
+    assert_eq!((page.next(1500.0).0, page.count("resent")), (WAIT, 0), "a hidden page cuts nothing off");
     page.call("page_turned", &[LEAVING]);
     let (effect, [_, keepalive, _]) = page.next(1500.0);
     assert_eq!((effect, keepalive, page.count("resent")), (SEND, 1.0, 1));
     for (why, loss) in [(0.0, "consent"), (1.0, "shutdown")] {
         page.end(page.start("third", 1000.0), 1500.0);
         page.call("discard_spans", &[why]);
-        assert!(page.count(loss) >= 1);
+        assert_eq!(page.count(loss), 1);
     }
-    assert_eq!((page.call("is_settled", &[]), page.count("queued"), page.count("inFlight")), (1.0, 0, 0));
+    assert_eq!((page.count("queued"), page.count("inFlight"), page.count("unacknowledged")), (0, 0, 1));
+    assert_eq!(page.call("is_settled", &[]), 1.0);
 }
 
 #[wasm_bindgen_test]
@@ -499,8 +504,14 @@ fn requests_and_shown_spans_are_text_when_asked_for() {
     page.call("push_element", &[TEXT, brand]);
     let [platform, language, agent] = page.write(["Linux", "de", "Mozilla/5.0"]);
     page.call("describe_browser", &[platform, 0.0, language, agent]);
-    page.end(page.start("span", 1000.0), 1500.0);
+    let handle = page.start("span", 1000.0);
+    for (key, value) in [("yes", 1.0), ("no", 0.0)] {
+        let [key] = page.write([key]);
+        page.call("set_attribute", &[handle, key, BOOL, value]);
+    }
+    page.end(handle, 1500.0);
     assert_eq!(page.next(1500.0).0, SHOW);
+    assert!(holds(&page.body(), br#"{"key":"yes","value":{"boolValue":true}},{"key":"no","value":{"boolValue":false}}"#));
     let parse = |bytes: Vec<u8>| js_sys::JSON::parse(&String::from_utf8(bytes).expect("JSON is text")).expect("JSON");
     let shown = parse(page.body());
     let field = |value: &JsValue, path: &[&str]| {

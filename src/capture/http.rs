@@ -8,7 +8,7 @@ use crate::attributes::Value;
 use crate::limits::Limits;
 use crate::otlp::decimal;
 use crate::span::{Span, StatusCode};
-use crate::words::words;
+use crate::split::{split_before, take_part};
 
 /// Methods that the conventions know. They are case-sensitive.
 const KNOWN: &[u8] = b"DELETE GET HEAD OPTIONS POST PUT PATCH QUERY CONNECT TRACE";
@@ -86,9 +86,14 @@ fn fail(span: &mut Span, error_type: &[u8], limits: &Limits) {
 }
 
 fn known_method(given: &[u8]) -> Option<&'static [u8]> {
-    let known = words(KNOWN).enumerate();
-    let mut sent = known.filter(|(index, method)| *method == given || *index < NORMALIZED && method.eq_ignore_ascii_case(given));
-    sent.next().map(|(_, method)| method)
+    let (mut known, mut index) = (KNOWN, 0);
+    while let Some(method) = take_part(&mut known, b" ") {
+        if method == given || index < NORMALIZED && method.eq_ignore_ascii_case(given) {
+            return Some(method);
+        }
+        index += 1;
+    }
+    None
 }
 
 #[derive(PartialEq, Debug)]
@@ -117,12 +122,6 @@ fn server(url: &[u8]) -> Option<Server<'_>> {
     };
     let (_, port) = split_before(rest, b":");
     (!address.is_empty()).then_some(Server { address, port: port.get(1..).and_then(decimal_port).or(default_port) })
-}
-
-/// What stands before the first of these bytes, and the rest from that one on.
-fn split_before<'a>(text: &'a [u8], ends: &[u8]) -> (&'a [u8], &'a [u8]) {
-    let end = text.iter().position(|byte| ends.contains(byte)).unwrap_or(text.len());
-    text.split_at_checked(end).unwrap_or((text, b""))
 }
 
 fn decimal_port(text: &[u8]) -> Option<u16> {

