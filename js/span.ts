@@ -204,8 +204,9 @@ function setEntries(core: Core, handle: number, entries: Entries): void {
   for (const [key, value] of entries) setAttribute(core, handle, key, value);
 }
 
-export function setAttributes(core: Core, handle: number, attributes: Attributes | undefined): void {
-  setEntries(core, handle, entries(attributes));
+/** Attributes of a span or of the resource, one by one: of these nothing is half-done in the core while the page's getters run. */
+export function setAttributes(core: Core, handle: number, attributes: Attributes): void {
+  for (const key of Object.keys(attributes)) setAttribute(core, handle, key, attributes[key]);
 }
 
 /** Values of other types than OpenTelemetry knows are ignored, as in its SDKs. */
@@ -225,7 +226,7 @@ function setAttribute(core: Core, handle: number, key: string, value: AttributeV
       break;
     default:
       if (Array.isArray(value)) {
-        pushList(core, value);
+        pushList(core, [...value]);
         x.set_attribute(handle, core.text(key, 0), LIST, 0);
       }
   }

@@ -126,9 +126,10 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
     }
     const [given, init, ...rest] = args as [unknown, RequestInit | null | undefined, ...unknown[]];
     const requestUrl = genuine(given, readRequestUrl);
-    const text = requestUrl ?? genuine(given, readHref) ?? String(given);
+    const genuineUrl = requestUrl ?? genuine(given, readHref);
+    const text = genuineUrl ?? String(given);
     // What the page gives is read once, and what was read is handed on: a second reading might say something else.
-    const input = requestUrl === undefined && typeof given === 'object' && genuine(given, readHref) === undefined ? text : given;
+    const input = genuineUrl === undefined ? text : given;
     let url;
     try {
       url = new URL(text, document.baseURI);
@@ -279,6 +280,8 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
 
 /** Reads a member by its own getter, which also knows objects of other frames and cannot be deceived; undefined for what is none. */
 function genuine(object: unknown, getter: (() => string) | undefined): string | undefined {
+  // A text is none, and asking costs an exception.
+  if (typeof object !== 'object') return undefined;
   try {
     return getter?.call(object);
   } catch {
