@@ -262,11 +262,13 @@ class Instance implements Webspan {
   }
 
   /** The console exporter. */
-  private show(json: string): void {
-    const span = JSON.parse(json);
-    console.groupCollapsed(`webspan: ${span.name} ${(Number(span.endTimeUnixNano) - Number(span.startTimeUnixNano)) / 1e6} ms`);
-    console.log(span);
-    console.groupEnd();
+  private show(lines: string): void {
+    for (const line of lines.split('\n')) {
+      const span = JSON.parse(line);
+      console.groupCollapsed(`webspan: ${span.name} ${(Number(span.endTimeUnixNano) - Number(span.startTimeUnixNano)) / 1e6} ms`);
+      console.log(span);
+      console.groupEnd();
+    }
   }
 
   report(message: string, level: 'error' | 'warn' | 'info'): void {

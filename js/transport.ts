@@ -18,8 +18,8 @@ export interface TransportHost {
   fetch: typeof fetch;
   /** Something went wrong that the page's developers should know. */
   report(message: string): void;
-  /** A finished span, as OTLP/JSON. */
-  show(json: string): void;
+  /** Finished spans, each a line of OTLP/JSON. */
+  show(lines: string): void;
   /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */
   aside(run: () => void): void;
 }
@@ -55,8 +55,8 @@ export class Transport {
         if (effect === SEND) {
           this.send(a, !!b, core.body());
         } else if (effect === SHOW) {
-          const json = new TextDecoder().decode(core.body());
-          this.host.aside(() => this.host.show(json));
+          const lines = new TextDecoder().decode(core.body());
+          this.host.aside(() => this.host.show(lines));
         } else if (effect === REPORT) {
           this.host.report(`${c} spans lost: ${LOSSES[a]}${b ? ` (HTTP ${b})` : ''}; more of this are only counted in stats()`);
         }

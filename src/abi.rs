@@ -122,11 +122,8 @@ fn value<'a>(kind: u8, number: f64, texts: &mut Texts<'a>) -> Option<Value<'a>> 
 #[wasm_bindgen]
 pub fn create_core(time_origin_ms: f64) -> usize {
     let door = Box::new(Door { engine: Engine::new(time_origin_ms), scratch: Vec::new(), words: [0; 16], parent: None, decided: None });
-    let before = DOOR.0.replace(Box::into_raw(door));
-    if !before.is_null() {
-        // Safety: only this function makes them, and whoever used this one was shut down.
-        drop(unsafe { Box::from_raw(before) });
-    }
+    // Once for each instance of the module: whoever starts anew makes a new instance, and the memory of the one before goes as a whole.
+    DOOR.0.set(Box::into_raw(door));
     with(|door| {
         door.tell_words([&raw const door.engine.counts as i32]);
         door.words.as_ptr() as usize

@@ -17,8 +17,7 @@ use crate::id::Pool;
 use crate::limits::{Limits, cut};
 use crate::open::{NOT_RECORDING, OpenSpans};
 use crate::otlp::json;
-use crate::otlp::trace::{self, event, link, resource, scope_spans};
-use crate::otlp::wire::Fields;
+use crate::otlp::trace::{self, event, link, resource};
 use crate::redact::Redactor;
 use crate::resource::{self as describe, Browser};
 use crate::retry::{self, Answer, Policy, Reason, Verdict};
@@ -80,7 +79,7 @@ pub struct Counts {
 pub enum Effect {
     /// Send [`Engine::body`], and come back with [`Engine::answer`].
     Send { batch: i32, keepalive: bool },
-    /// A finished span to show, as the OTLP/JSON text in [`Engine::body`].
+    /// Finished spans to show: [`Engine::body`] is text, each of them a line of OTLP/JSON.
     Show,
     /// Spans were lost. `status` is that of the answer, or zero.
     Report { loss: Loss, status: u16, spans: u32 },
@@ -148,7 +147,9 @@ pub struct Engine {
     staged_array: Vec<u8>,
     /// Room to put a message together.
     room: Vec<u8>,
-    /// Finished spans that are to be shown, as the fields of a `ScopeSpans`.
+    /// Room for text without its secrets.
+    cleaned: Vec<u8>,
+    /// Finished spans that are to be shown, as OTLP/JSON, each in a line.
     shown: Vec<u8>,
     reports: Vec<Effect>,
     reported: [bool; 8],
@@ -191,6 +192,7 @@ impl Engine {
             staged_limit: 0,
             staged_array: Vec::new(),
             room: Vec::new(),
+            cleaned: Vec::new(),
             shown: Vec::new(),
             reports: Vec::new(),
             reported: [false; 8],
@@ -282,8 +284,7 @@ impl Engine {
     }
 
     pub fn set_attribute(&mut self, handle: i32, key: &[u8], value: Value) {
-        let mut room = Vec::new();
-        let value = self.allowed(value, &mut room);
+        let value = allowed(&self.redactor, &self.limits, value, &mut self.cleaned);
         let (attributes, limit) = match handle {
             STAGED => (&mut self.staged, self.staged_limit),
             RESOURCE => (&mut self.resource, self.limits.attribute_count),
@@ -295,28 +296,8 @@ impl Engine {
         attributes.set(key, value, limit);
     }
 
-    /// What may be recorded of a value: text without its secrets, and cut. `room` is for text that had some.
-    fn allowed<'a>(&self, value: Value<'a>, room: &'a mut Vec<u8>) -> Value<'a> {
-        match value {
-            Value::Text(text) => Value::Text(cut(self.clean(text, room), self.limits.attribute_value_length)),
-            value => value,
-        }
-    }
-
-    /// Text without its secrets: any text of the page's may hold a URL. `room` is for text that had some.
-    fn clean<'a>(&self, text: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
-        match self.redactor.as_ref().and_then(|redactor| redactor.text(text)) {
-            Some(redacted) => {
-                *room = redacted;
-                room
-            }
-            None => text,
-        }
-    }
-
     pub fn rename(&mut self, handle: i32, name: &[u8]) {
-        let mut room = Vec::new();
-        let name = self.clean(name, &mut room);
+        let name = clean(&self.redactor, name, &mut self.cleaned);
         if let Some(span) = self.open.get(handle) {
             span.rename(name);
         }
@@ -324,8 +305,7 @@ impl Engine {
 
     /// An element of the next list.
     pub fn push_element(&mut self, element: Option<Value>) {
-        let mut room = Vec::new();
-        let element = element.map(|value| self.allowed(value, &mut room));
+        let element = element.map(|value| allowed(&self.redactor, &self.limits, value, &mut self.cleaned));
         push_value(&mut self.staged_array, element);
     }
 
@@ -337,8 +317,7 @@ impl Engine {
 
     /// With the staged attributes.
     pub fn add_event(&mut self, handle: i32, name: &[u8], at_ms: f64) {
-        let mut room = Vec::new();
-        let name = self.clean(name, &mut room);
+        let name = clean(&self.redactor, name, &mut self.cleaned);
         if let Some(span) = self.open.get(handle) {
             span.add_event(name, at_ms, &self.staged, &self.limits, &mut self.room);
         }
@@ -354,14 +333,15 @@ impl Engine {
     pub fn record_exception(&mut self, handle: i32, exception: &Exception, at_ms: f64) {
         self.stage(Stage::Event);
         for (name, text) in exception.attributes() {
-            self.set_attribute(STAGED, name.as_bytes(), Value::Text(text));
+            if !text.is_empty() {
+                self.set_attribute(STAGED, name.as_bytes(), Value::Text(text));
+            }
         }
         self.add_event(handle, names::EVENT_EXCEPTION.as_bytes(), at_ms);
     }
 
     pub fn set_status(&mut self, handle: i32, code: StatusCode, message: &[u8]) {
-        let mut room = Vec::new();
-        let message = self.clean(message, &mut room);
+        let message = clean(&self.redactor, message, &mut self.cleaned);
         if let Some(span) = self.open.get(handle) {
             span.set_status(code, message);
         }
@@ -375,7 +355,10 @@ impl Engine {
         self.open.close(handle);
         self.counts.ended += 1;
         if self.show {
-            scope_spans::SPANS.put_bytes(&mut self.shown, &bytes);
+            if !self.shown.is_empty() {
+                self.shown.push(b'\n');
+            }
+            json::span(&bytes, &mut self.shown);
         }
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
@@ -392,9 +375,9 @@ impl Engine {
 
     pub fn start_request(&mut self, start: &Start, method: &[u8], url: &[u8]) -> Started {
         let started = self.start(&Start { kind: KIND_CLIENT, ..*start });
-        let (mut method_room, mut url_room) = (Vec::new(), Vec::new());
-        let method = self.clean(method, &mut method_room);
-        let url = self.clean(http::without_content(url), &mut url_room);
+        let mut method_room = Vec::new();
+        let method = clean(&self.redactor, method, &mut method_room);
+        let url = clean(&self.redactor, http::without_content(url), &mut self.cleaned);
         if let Started::Recording(handle) = started
             && let Some(span) = self.open.get(handle)
         {
@@ -410,8 +393,7 @@ impl Engine {
     }
 
     pub fn request_failed(&mut self, handle: i32, failure: &Failure) {
-        let mut room = Vec::new();
-        let failure = &Failure { error_name: self.clean(failure.error_name, &mut room), ..*failure };
+        let failure = &Failure { error_name: clean(&self.redactor, failure.error_name, &mut self.cleaned), ..*failure };
         if let Some(span) = self.open.get(handle) {
             http::describe_failure(span, failure, &self.limits);
         }
@@ -542,11 +524,8 @@ impl Engine {
         if let Some(report) = self.reports.pop() {
             return report;
         }
-        let mut shown = Fields(&self.shown);
-        if let Some(span) = shown.next() {
-            self.body.clear();
-            json::span(span.bytes, &mut self.body);
-            self.shown = shown.0.into();
+        if !self.shown.is_empty() {
+            self.body = core::mem::take(&mut self.shown);
             return Effect::Show;
         }
         if self.held {
@@ -658,6 +637,25 @@ impl Engine {
         let next_attempt_ms = self.batches.iter().map(|batch| batch.again_ms).reduce(f64::min);
         let at_ms = next_attempt_ms.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))?;
         Some((at_ms - now_ms).clamp(0.0, MAX_TIMER_MS))
+    }
+}
+
+/// Text without its secrets: any text of the page's may hold a URL. `room` is for text that had some.
+fn clean<'a>(redactor: &Option<Redactor>, text: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    match redactor.as_ref().and_then(|redactor| redactor.text(text)) {
+        Some(redacted) => {
+            *room = redacted;
+            room
+        }
+        None => text,
+    }
+}
+
+/// What may be recorded of a value: text without its secrets, and cut.
+fn allowed<'a>(redactor: &Option<Redactor>, limits: &Limits, value: Value<'a>, room: &'a mut Vec<u8>) -> Value<'a> {
+    match value {
+        Value::Text(text) => Value::Text(cut(clean(redactor, text, room), limits.attribute_value_length)),
+        value => value,
     }
 }
 

@@ -2,22 +2,20 @@
 
 import { needed, quick } from '../js/build/check.mjs';
 import { ensureBrowser, ensureCollector } from '../js/build/setup.mjs';
-import { runSteps } from '../js/build/steps.mjs';
+import { nodeTests, runSteps } from '../js/build/steps.mjs';
 import { runWasmTests } from '../js/build/wasm-test.mjs';
-
-/** Two cores are the least that is expected; browsers in more files than that only wait for one another. */
-const nodeTest = (...files) => [process.execPath, '--test', '--test-concurrency=2', ...files];
 
 await runSteps(
   [
     ...quick,
     ['host tests', ['cargo', 'test', '--quiet', '--workspace', '--tests']],
     ['wasm tests', runWasmTests],
-    ['the harness itself', nodeTest('tests/harness/*.test.mjs')],
-    ['in the browser', nodeTest('tests/browser/*.test.mjs')],
-    ['the viewer', nodeTest('tests/viewer/*.test.mjs')],
-    ['with a real Collector', nodeTest('tests/collector/*.test.mjs')],
-    ['packed and installed', nodeTest('tests/packaging/*.test.mjs')],
+    ['the harness itself', nodeTests('tests/harness')],
+    ['the benchmarks\' own rules', nodeTests('tests/bench')],
+    ['in the browser', nodeTests('tests/browser')],
+    ['the viewer', nodeTests('tests/viewer')],
+    ['with a real Collector', nodeTests('tests/collector')],
+    ['packed and installed', nodeTests('tests/packaging')],
     ['the demo', [process.execPath, 'examples/react-flask/run.mjs', '--check']],
   ],
   {

@@ -73,16 +73,18 @@ export function buildCore() {
   run('cargo', ['build', '--quiet', '--release', '-p', 'webspan-bindgen', '--bin', 'webspan-bindgen']);
   run(join(target, 'release/webspan-bindgen'), [join(target, 'wasm32-unknown-unknown/page/webspan.wasm'), work, '--name', 'core', '--target', 'web']);
 
+  say('short names');
+  const glue = join(work, 'core.js');
+  writeFileSync(glue, renewing(readFileSync(glue, 'utf8')));
+  const { module, short } = shortenExports(readFileSync(join(work, 'core_bg.wasm')), readFileSync(glue, 'utf8'));
+  writeFileSync(join(work, 'named.wasm'), module);
+  writeFileSync(join(work, 'names.json'), JSON.stringify(short));
+
   say('smaller (wasm-opt)');
   const wasm = join(work, 'core.wasm');
   // Rust never addresses the first kilobyte, which is the far end of the stack: so more of an address fits into the instruction that uses it.
   const smaller = ['-Oz', '--low-memory-unused', '--reorder-functions', '--reorder-locals'];
-  run(bin('wasm-opt'), [...smaller, ...wasmFeatures, '--strip-debug', '--strip-producers', '--strip-target-features', join(work, 'core_bg.wasm'), '-o', wasm]);
-
-  say('short names');
-  const { module, short } = shortenExports(readFileSync(wasm));
-  writeFileSync(wasm, module);
-  writeFileSync(join(work, 'names.json'), JSON.stringify(short));
+  run(bin('wasm-opt'), [...smaller, ...wasmFeatures, '--strip-debug', '--strip-producers', '--strip-target-features', join(work, 'named.wasm'), '-o', wasm]);
 
   say('the same in JavaScript (wasm2js)');
   // Without bulk memory and without the conversions that JavaScript has no instruction for.
@@ -101,11 +103,20 @@ function instantiable(source) {
   return `${body}\nexport const instantiate = asmFunc;\n`;
 }
 
+/** The glue with one thing changed: each start makes a new instance, so that the memory of the one before can go as a whole. */
+function renewing(glue) {
+  return changed(glue, 'if (wasm !== undefined) return wasm;', '');
+}
+
 /** The glue, for the core in JavaScript: the one line that makes an instance makes it from there. */
 function gluedToJs(glue) {
-  const line = /new WebAssembly\.Instance\(module, imports\)/;
-  if (!line.test(glue)) throw new Error('wasm-bindgen writes its glue in a new way: build.mjs has to learn it');
-  return `import { instantiate } from './core-in-js.js';\n${glue.replace(line, '{ exports: instantiate(imports) }').replace(/if \(!\(module instanceof WebAssembly\.Module\)\) \{[^}]*\}/, '')}`;
+  const linked = changed(glue, 'new WebAssembly.Instance(module, imports)', '{ exports: instantiate(imports) }');
+  return `import { instantiate } from './core-in-js.js';\n${linked.replace(/if \(!\(module instanceof WebAssembly\.Module\)\) \{[^}]*\}/, '')}`;
+}
+
+function changed(glue, code, instead) {
+  if (!glue.includes(code)) throw new Error(`wasm-bindgen writes its glue in a new way, without "${code}": build.mjs has to learn it`);
+  return glue.replaceAll(code, instead);
 }
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

@@ -2,7 +2,7 @@
 
 import { checkSeams } from './seams.mjs';
 import { ensureNpm, ensureWasmTarget } from './setup.mjs';
-import { runSteps } from './steps.mjs';
+import { nodeTests, runSteps } from './steps.mjs';
 
 /** What nothing can be checked without. */
 export const needed = [
@@ -17,7 +17,7 @@ export const quick = [
   ['types of the viewer (tsc)', ['node_modules/.bin/tsc', '-p', 'js/viewer']],
   ['seams', checkSeams],
   ['unit tests of the core', ['cargo', 'test', '--quiet', '--lib']],
-  ['unit tests of the JavaScript', [process.execPath, '--test', 'tests/unit/*.test.mjs']],
+  ['unit tests of the JavaScript', nodeTests('tests/unit')],
   ['size', [process.execPath, 'js/build/size.mjs']],
 ];
 

@@ -1,4 +1,5 @@
-// Short names for what the core exports. The long ones would stand in the module, and in each place of the JavaScript that calls them.
+// Short names for what the core exports, and none for what nobody calls. The long ones would stand in the module, and in each place of the
+// JavaScript that calls them.
 
 /** What is shortened: two words or more with an underline between them. So no property of a browser's object is taken for one of these. */
 const CORE_NAME = /^[a-z]+(_[a-z]+)+$/;
@@ -11,16 +12,17 @@ const EXPORTS = 7;
 
 /**
  * @param {Buffer} module
+ * @param {string} glue The JavaScript that is made for it: what else is exported, and is not mentioned there, is exported no longer.
  * @returns {{ module: Buffer, short: Record<string, string> }} `short`: the new names by the old ones, as esbuild takes them (`mangleCache`)
  */
-export function shortenExports(module) {
+export function shortenExports(module, glue) {
   const short = {};
   const parts = [module.subarray(0, HEADER_BYTES)];
   for (let at = HEADER_BYTES; at < module.length; ) {
     const [bytes, start] = readNumber(module, at + 1);
     const end = start + bytes;
     if (module[at] === EXPORTS) {
-      const section = renamed(module.subarray(start, end), short);
+      const section = renamed(module.subarray(start, end), glue, short);
       parts.push([EXPORTS, ...number(section.length)], section);
     } else {
       parts.push(module.subarray(at, end));
@@ -31,20 +33,24 @@ export function shortenExports(module) {
 }
 
 /** The section with new names, which are also written into `short`. */
-function renamed(section, short) {
+function renamed(section, glue, short) {
   let [count, at] = readNumber(section, 0);
-  const parts = [number(count)];
+  const parts = [];
+  let kept = 0;
   for (; count > 0; count--) {
     const [nameBytes, start] = readNumber(section, at);
     const nameEnd = start + nameBytes;
     // Behind the name stand a byte for what it is, and its index.
     const [, end] = readNumber(section, nameEnd + 1);
     let name = section.toString('utf8', start, nameEnd);
-    if (CORE_NAME.test(name)) name = short[name] = letters(Object.keys(short).length);
-    parts.push(number(name.length), Buffer.from(name), section.subarray(nameEnd, end));
+    if (glue.includes(`wasm.${name}`)) {
+      if (CORE_NAME.test(name)) name = short[name] = letters(Object.keys(short).length);
+      parts.push(number(name.length), Buffer.from(name), section.subarray(nameEnd, end));
+      kept++;
+    }
     at = end;
   }
-  return concat(parts);
+  return concat([number(kept), ...parts]);
 }
 
 const letters = (index) => (index < LETTERS.length ? '' : letters(Math.floor(index / LETTERS.length) - 1)) + LETTERS[index % LETTERS.length];

@@ -4,6 +4,7 @@
 //! Version 00 reads `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`.
 
 use super::{RANDOM, SAMPLED, SpanContext, push_hex, read_hex, trim};
+use crate::split::take_part;
 use alloc::vec::Vec;
 
 /// Characters of a version 00 header; a header of a later version is this long or longer.
@@ -29,22 +30,21 @@ pub fn write(context: &SpanContext, out: &mut Vec<u8>) {
 /// Two headers of this name arrive joined by a comma, and are refused: nobody can tell which is
 /// meant. `tracestate` must not be looked at when this gives None.
 pub fn read(value: &[u8]) -> Option<SpanContext> {
-    let (text, rest) = trim(value).split_first_chunk::<LENGTH>()?;
+    let text = trim(value);
+    let mut rest = text;
+    let mut take_hex = |bytes: &mut [u8]| take_part(&mut rest, b"-").is_some_and(|part| read_hex(part, bytes));
     let mut context = SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: true };
     let (mut version, mut flags) = ([0], [0]);
-    let well_formed = text[2] == b'-'
-        && text[35] == b'-'
-        && text[52] == b'-'
-        && read_hex(&text[..2], &mut version)
-        && read_hex(&text[3..35], &mut context.trace_id)
-        && read_hex(&text[36..52], &mut context.span_id)
-        && read_hex(&text[53..], &mut flags)
+    let well_formed = take_hex(&mut version)
+        && take_hex(&mut context.trace_id)
+        && take_hex(&mut context.span_id)
+        && take_hex(&mut flags)
         && context.is_valid();
     // Later versions may only add fields behind these; version ff is none.
     let complete = match version {
-        [0x00] => rest.is_empty(),
+        [0x00] => text.len() == LENGTH,
         [0xff] => false,
-        _ => matches!(rest, [] | [b'-', ..]),
+        _ => true,
     };
     context.flags = flags[0] & KNOWN_FLAGS;
     (well_formed && complete).then_some(context)

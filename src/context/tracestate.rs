@@ -5,6 +5,7 @@
 //! it goes on as it came, canonical and within the limits.
 
 use super::trim;
+use crate::split::{split_before, take_part};
 use alloc::vec::Vec;
 
 /// Characters that are passed on; the specification asks for at least these.
@@ -32,17 +33,17 @@ pub fn read(value: &[u8]) -> Option<Vec<u8>> {
     let mut members = [&[][..]; MAX_MEMBERS];
     let mut count = 0;
     let mut length = 0;
-    for member in value.split(|&char| char == b',') {
+    let mut rest = value;
+    while let Some(member) = take_part(&mut rest, b",") {
         let member = trim(member);
         if member.is_empty() {
             continue;
         }
-        let equals = member.iter().position(|&char| char == b'=')?;
-        let (key_and_equals, value) = member.split_at_checked(equals + 1)?;
-        if !is_key(key_and_equals) || !is_value(value) {
+        let (key, equals_and_value) = split_before(member, b"=");
+        if !is_key(key) || !is_value(equals_and_value) {
             return None;
         }
-        if !members.iter().any(|earlier| earlier.starts_with(key_and_equals)) {
+        if !members.iter().any(|earlier| split_before(earlier, b"=").0 == key) {
             *members.get_mut(count)? = member;
             count += 1;
             length += member.len() + 1;
@@ -67,16 +68,16 @@ pub fn read(value: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn is_key(key_and_equals: &[u8]) -> bool {
-    let [first, rest @ .., _] = key_and_equals else { return false };
+fn is_key(key: &[u8]) -> bool {
     let is_letter_or_digit = |char: &u8| matches!(char, b'a'..=b'z' | b'0'..=b'9');
-    rest.len() < MAX_NAME
-        && is_letter_or_digit(first)
-        && rest.iter().all(|char| is_letter_or_digit(char) || matches!(char, b'_' | b'-' | b'*' | b'/' | b'@'))
+    key.len() <= MAX_NAME
+        && key.first().is_some_and(is_letter_or_digit)
+        && key.iter().all(|char| is_letter_or_digit(char) || b"_-*/@".contains(char))
 }
 
 /// The caller has cut off trailing blanks, which are no part of the value; leading ones are.
-fn is_value(value: &[u8]) -> bool {
+fn is_value(equals_and_value: &[u8]) -> bool {
+    let [_, value @ ..] = equals_and_value else { return false };
     (1..=MAX_NAME).contains(&value.len()) && value.iter().all(|&char| matches!(char, b' '..=b'~') && char != b'=')
 }
 

@@ -215,8 +215,8 @@ impl Driver {
             match self.engine.next(self.now_ms) {
                 Effect::Send { batch, keepalive } => self.sent.push(Request { batch, keepalive, body: self.engine.body.clone() }),
                 Effect::Show => {
-                    let json = String::from_utf8(self.engine.body.clone()).expect("a span is shown as text");
-                    self.shown.push(json);
+                    let lines = String::from_utf8(self.engine.body.clone()).expect("spans are shown as text");
+                    self.shown.extend(lines.lines().map(String::from));
                 }
                 Effect::Report { loss, status, spans } => self.reports.push(Report { loss, status, spans }),
                 Effect::Wait { delay_ms } => {
