@@ -19,5 +19,6 @@ export const pageMs = (): number => elapsed();
 /** When the page's time began, in Unix milliseconds. */
 export const timeOriginMs = performance?.timeOrigin ?? 0;
 
-export const startTimer = (zoned.__zone_symbol__setTimeout ?? setTimeout).bind(globalThis) as (run: () => void, delayMs: number) => number;
-export const stopTimer = (zoned.__zone_symbol__clearTimeout ?? clearTimeout).bind(globalThis) as (timer: number | undefined) => void;
+// Optional all of them: where there is no page there may be none, and importing this must do no harm.
+export const startTimer = (zoned.__zone_symbol__setTimeout ?? globalThis.setTimeout)?.bind(globalThis) as (run: () => void, delayMs: number) => number;
+export const stopTimer = (zoned.__zone_symbol__clearTimeout ?? globalThis.clearTimeout)?.bind(globalThis) as (timer: number | undefined) => void;

@@ -56,6 +56,7 @@ export class Core {
   private checkedMs = -CLOCK_CHECK_MS;
   // Not before they are needed: where there is no page there may be none of them.
   private encoder: TextEncoder | undefined;
+  private decoder: TextDecoder | undefined;
   private memory: WebAssembly.Memory | undefined;
 
   /**
@@ -148,7 +149,7 @@ export class Core {
   /** The text of `length` bytes that the core has put into the scratch area. */
   read(length: number): string {
     this.refresh();
-    return this.on ? new TextDecoder().decode(this.bytes.subarray(0, length)) : '';
+    return this.on ? (this.decoder ??= new TextDecoder()).decode(this.bytes.subarray(0, length)) : '';
   }
 
   /** Starts a span by `begin`, which writes its texts and calls the core; again when there were no random bytes. */
