@@ -68,7 +68,7 @@ class Instance implements Webspan {
     } catch (error) {
       this.fallBack(error);
     }
-    if (core.on) this.configure();
+    if (core.on) this.guard(() => this.configure());
     this.install();
   }
 
@@ -182,13 +182,18 @@ class Instance implements Webspan {
     return sampled;
   }
 
-  private guard(run: () => void): void {
+  private attempt(run: () => void): void {
     try {
       run();
-      this.core.pump();
     } catch (error) {
       this.core.caught(error);
     }
+  }
+
+  /** Tells the core something, and does what it wants done about it. */
+  private guard(run: () => void): void {
+    this.attempt(run);
+    this.core.pump();
   }
 
   private hold(): void {
@@ -211,8 +216,7 @@ class Instance implements Webspan {
       const { start } = (await load()) as { start(): Exports };
       if (this.stopping) return;
       this.core.run(start(), true);
-      this.configure();
-      this.core.pump();
+      this.guard(() => this.configure());
     } catch (failure) {
       this.report(`cannot start: ${textOf(failure)}`, 'error');
     }
@@ -245,8 +249,8 @@ class Instance implements Webspan {
     x.set_retry(+!!retry, ...(retry ? ([retry.initialMillis, retry.maxMillis, retry.maxElapsedMillis] as const) : ([0, 0, 0] as const)));
     const nameBytes = core.text(settings.serviceName, 0);
     x.describe_service(nameBytes, core.text(settings.serviceVersion ?? '', nameBytes));
-    this.guard(() => this.describeBrowser());
-    this.guard(() => setAttributes(core, RESOURCE, settings.resourceAttributes));
+    this.attempt(() => this.describeBrowser());
+    this.attempt(() => setAttributes(core, RESOURCE, settings.resourceAttributes));
   }
 
   private describeBrowser(): void {

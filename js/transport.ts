@@ -77,7 +77,11 @@ export class Transport {
   flush(): Promise<void> {
     return new Promise((settled) => {
       this.waiting.push(settled);
-      this.core.x.flush_spans();
+      try {
+        this.core.x.flush_spans();
+      } catch (error) {
+        this.core.caught(error);
+      }
       this.pump();
     });
   }

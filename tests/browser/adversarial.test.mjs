@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { projectDir } from '../../js/build/setup.mjs';
 import { plain } from '../harness/receiver.mjs';
 import { files, hang, slow, text } from '../harness/site.mjs';
-import { stage as plainStage } from './stage.mjs';
+import { stage as plainStage, trappingCore } from './stage.mjs';
 
 const isClient = (span) => span.kind === 'CLIENT';
 const stage = (t, set = {}) => plainStage(t, { ...set, routes: { '/nm/*': files(join(projectDir, 'node_modules'), '/nm/'), ...set.routes } });
@@ -149,50 +149,52 @@ test('headers that never come do not hold up exports for ever', async (t) => {
 });
 
 test('a core that traps after the request was sent does not fail the request', async (t) => {
-  const head = `<script>
-    const Instance = WebAssembly.Instance;
-    WebAssembly.Instance = function (module, imports) {
-      const instance = new Instance(module, imports);
-      const exports = { ...instance.exports };
-      for (const [name, own] of Object.entries(exports)) {
-        if (typeof own !== 'function') continue;
-        exports[name] = (...args) => {
-          if (window.trapIn === name) { window.trapIn = ''; new Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,8,1,0,10,5,1,3,0,0,11]))); }
-          return own(...args);
-        };
-        }
-      return { exports };
+  // Long enough for the clocks to be compared after the call.
+  const slowFetch = `<script>
+    const native = window.fetch;
+    window.fetch = function (...args) {
+      if (window.arm) {
+        for (const startMs = performance.now(); performance.now() - startMs < 300; );
+        window.trapIn = 'check_clocks';
+      }
+      return native.apply(this, args);
     };
-    const nf = window.fetch;
-    window.fetch = function (...a) { if (window.arm) { const s = performance.now(); while (performance.now() - s < 300); window.trapIn = 'anchor'; window.arm = false; } return nf.apply(this, a); };
   </script>`;
-  const { page } = await stage(t, { content: { head }, options: { logLevel: 'none' } });
-  const r = await page.evaluate(async () => { window.arm = true; try { return (await fetch('/echo')).status; } catch (e) { return String(e); } });
-  assert.equal(r, 200);
+  const { page } = await stage(t, { content: { head: trappingCore() + slowFetch }, options: { logLevel: 'none' } });
+  const seen = await page.evaluate(async () => {
+    window.arm = true;
+    const status = await fetch('/echo').then((response) => response.status, String);
+    return [status, window.trapped];
+  });
+  assert.deepEqual(seen, [200, true]);
 });
 
-test('flush resolves when the core traps in it', async (t) => {
-  const head = `<script>
-    const Instance = WebAssembly.Instance;
-    WebAssembly.Instance = function (module, imports) {
-      const instance = new Instance(module, imports);
-      const exports = { ...instance.exports };
-      for (const [name, own] of Object.entries(exports)) {
-        if (typeof own !== 'function') continue;
-        exports[name] = (...args) => {
-          if (window.trapIn === name) { window.trapIn = ''; new Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,8,1,0,10,5,1,3,0,0,11]))); }
-          return own(...args);
-        };
-        }
-      return { exports };
-    };
-  </script>`;
-  const { page } = await stage(t, { content: { head }, options: { logLevel: 'none' } });
-  for (const where of ['next_effect', 'flush']) {
-  const r = await page.evaluate(async (where) => { window.instance.tracer.startSpan('x').end(); window.trapIn = where; return Promise.race([window.instance.flush().then(() => 'resolved', (e) => 'rejected ' + e), new Promise((r) => setTimeout(() => r('hangs'), 1000))]); }, where);
-  assert.equal(r, 'resolved', where);
-  const s = await page.evaluate(async () => { await Promise.race([window.instance.shutdown(), new Promise((r) => setTimeout(r, 500))]); window.instance = window.webspan.init({ endpoint: 'http://127.0.0.1:1' }); return window.instance.stats(); });
-  }
+for (const where of ['next_effect', 'flush_spans', 'is_settled']) {
+  test(`flush and shutdown resolve when the core traps in ${where}, and init starts anew`, async (t) => {
+    const { page } = await stage(t, { content: { head: trappingCore() }, options: { logLevel: 'none' } });
+    const seen = await page.evaluate(async (where) => {
+      const within = (promise) => Promise.race([promise.then(() => 'resolved', String), new Promise((resolve) => setTimeout(() => resolve('hangs'), 1000))]);
+      window.instance.tracer.startSpan('x').end();
+      window.trapIn = where;
+      const flushed = await within(window.instance.flush());
+      const stopped = await within(window.instance.shutdown());
+      const again = window.webspan.init({ endpoint: 'http://127.0.0.1:1', logLevel: 'none' });
+      return [flushed, window.trapped, stopped, again !== window.instance && again.tracer.startSpan('y').isRecording()];
+    }, where);
+    assert.deepEqual(seen, ['resolved', true, 'resolved', true]);
+  });
+}
+
+test('a core that traps while it is set up leaves the page alone', async (t) => {
+  const { page, pageErrors } = await stage(t, { content: { head: trappingCore() }, options: { logLevel: 'none' } });
+  const seen = await page.evaluate(async () => {
+    await window.instance.shutdown();
+    window.trapIn = 'set_limits';
+    const instance = window.webspan.init({ endpoint: 'http://127.0.0.1:1', logLevel: 'none' });
+    return [window.trapped, instance.tracer.startSpan('x').isRecording(), (await fetch('/echo')).status];
+  });
+  assert.deepEqual(seen, [true, false, 200]);
+  assert.deepEqual(pageErrors, []);
 });
 
 test('one span that is too large does not hold back those behind it when the page is left', async (t) => {

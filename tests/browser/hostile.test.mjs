@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { plain } from '../harness/receiver.mjs';
 import { webspanPage } from '../harness/site.mjs';
-import { stage } from './stage.mjs';
+import { stage, trappingCore } from './stage.mjs';
 
 const fetchText = (page, url = '/echo') => page.evaluate((url) => fetch(url).then((response) => response.status), url);
 
@@ -196,27 +196,11 @@ test('traced gives back what its function gives, sync and async, and throws on w
 });
 
 test('a trap in the core switches webspan off: requests go through, losses are counted, fetch is restored', async (t) => {
-  // The real core, whose memory is then damaged so that its next step runs into what no core can bear.
-  const head = `<script>
-    const Instance = WebAssembly.Instance;
-    WebAssembly.Instance = function (module, imports) {
-      const instance = new Instance(module, imports);
-      const exports = { ...instance.exports };
-      for (const [name, own] of Object.entries(exports)) {
-        if (typeof own !== 'function') continue;
-        exports[name] = (...args) => {
-          if (window.trapNow) { window.trapNow = false; new Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,8,1,0,10,5,1,3,0,0,11]))); }
-          return own(...args);
-        };
-      }
-      return { exports };
-    };
-  </script>`;
-  const { page, pageErrors } = await stage(t, { content: { head }, options: { batch: { scheduledDelayMillis: 60_000 }, onError: (error) => (window.errors ??= []).push(error.message) } });
+  const { page, pageErrors } = await stage(t, { content: { head: trappingCore() }, options: { batch: { scheduledDelayMillis: 60_000 }, onError: (error) => (window.errors ??= []).push(error.message) } });
   const seen = await page.evaluate(async () => {
     const wrapped = window.fetch;
     for (let index = 0; index < 3; index++) window.instance.tracer.startSpan('s').end();
-    window.trapNow = true;
+    window.trapIn = '*';
     const during = (await fetch('/echo')).status;
     const after = (await fetch('/echo')).status;
     const span = window.instance.tracer.startSpan('off');

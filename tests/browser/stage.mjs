@@ -1,5 +1,8 @@
 // What most browser tests need: a page's origin, an API on another origin, a collector on a third, and a Chromium that is started once.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after } from 'node:test';
+import { projectDir } from '../../js/build/setup.mjs';
 import { launchBrowser, openPage } from '../harness/browser.mjs';
 import { startReceiver } from '../harness/receiver.mjs';
 import { echo, startSite, webspanPage } from '../harness/site.mjs';
@@ -45,4 +48,33 @@ export async function stage(t, { options = {}, routes = {}, api = {}, apiCors, r
 /** A page without webspan, to leave to. */
 function webspanlessPage(request, response) {
   response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Elsewhere</title>');
+}
+
+/**
+ * The head of a page whose core, otherwise the real one, traps when it is told to: set `window.trapIn` to the name of an export in src/abi.rs, or
+ * to `'*'` for whichever is called next. `window.trapped` says that it did.
+ */
+export function trappingCore() {
+  const short = readFileSync(join(projectDir, '.cache/build/names.json'), 'utf8');
+  return `<script>
+    const Instance = WebAssembly.Instance;
+    const short = ${short};
+    // A module whose start function is the instruction unreachable.
+    const trap = () => new Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,8,1,0,10,5,1,3,0,0,11])));
+    WebAssembly.Instance = function (module, imports) {
+      const exports = { ...new Instance(module, imports).exports };
+      for (const [name, own] of Object.entries(exports)) {
+        if (typeof own !== 'function') continue;
+        exports[name] = (...args) => {
+          if (window.trapIn === '*' || (window.trapIn && short[window.trapIn] === name)) {
+            window.trapIn = undefined;
+            window.trapped = true;
+            trap();
+          }
+          return own(...args);
+        };
+      }
+      return { exports };
+    };
+  </script>`;
 }
