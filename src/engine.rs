@@ -375,12 +375,12 @@ impl Engine {
 
     pub fn start_request(&mut self, start: &Start, method: &[u8], url: &[u8]) -> Started {
         let started = self.start(&Start { kind: KIND_CLIENT, ..*start });
-        let mut method_room = Vec::new();
-        let method = clean(&self.redactor, method, &mut method_room);
-        let url = clean(&self.redactor, http::without_content(url), &mut self.cleaned);
         if let Started::Recording(handle) = started
             && let Some(span) = self.open.get(handle)
         {
+            let mut method_room = Vec::new();
+            let method = clean(&self.redactor, method, &mut method_room);
+            let url = clean(&self.redactor, http::without_content(url), &mut self.cleaned);
             http::describe_request(span, &Request { method, url }, &self.limits);
         }
         started

@@ -1,5 +1,5 @@
 // From a clean clone to dist/: cargo -> glue -> wasm-opt -> wasm2js -> bundles -> types -> viewer, as named steps.
-// `node js/build/build.mjs [--only core|page|viewer]`
+// `node js/build/build.mjs [--only page|viewer]`
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -183,12 +183,12 @@ export function buildTypes() {
 
 async function main() {
   const only = process.argv[2] === '--only' ? process.argv[3] : undefined;
-  if (!only || only !== 'viewer') {
+  if (only !== 'viewer') {
     buildCore();
     await buildPage();
     buildTypes();
   }
-  if (!only || only === 'viewer') {
+  if (only !== 'page') {
     const { buildViewer } = await import('./viewer.mjs');
     await buildViewer();
   }

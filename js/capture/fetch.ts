@@ -140,8 +140,7 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
     const { href } = url;
     if (isIgnored(url, settings) || matches(options.ignoreUrls, href)) return [undefined, [input, ...args.slice(1)]];
 
-    const isPlain = init && [Object.prototype, null].includes(Object.getPrototypeOf(init));
-    const own = isPlain ? { ...init } : init;
+    const own = init && isPlain(init) ? { ...init } : init;
     const request = requestUrl === undefined ? undefined : (given as Request);
     const method = String(own?.method ?? request?.method ?? 'GET');
     const signal = own?.signal ?? request?.signal;
@@ -278,12 +277,12 @@ export function installFetch(host: FetchHost, options: FetchSettings): Capture {
   };
 }
 
-/** Reads a member by its own getter, which also knows objects of other frames and cannot be deceived; undefined for what is none. */
-function genuine(object: unknown, getter: (() => string) | undefined): string | undefined {
+/** What a member of a built-in type gives, which also knows objects of other frames and cannot be deceived; undefined for what is none. */
+function genuine<T>(object: unknown, member: (() => T) | undefined): T | undefined {
   // A text is none, and asking costs an exception.
   if (typeof object !== 'object') return undefined;
   try {
-    return getter?.call(object);
+    return member?.call(object);
   } catch {
     return undefined;
   }
@@ -292,10 +291,13 @@ function genuine(object: unknown, getter: (() => string) | undefined): string | 
 const getterOf = (type: { prototype: object } | undefined, name: string) => type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get;
 const readRequestUrl = getterOf(globalThis.Request, 'url');
 const readHref = getterOf(globalThis.URL, 'href');
+const readHeaders = globalThis.Headers?.prototype.entries;
+
+const isPlain = (object: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(object));
 
 /**
- * The arguments with these headers added, and nothing of the caller's written to. If the page has set `traceparent` itself, its word stands
- * alone.
+ * The arguments with these headers added, and nothing of the caller's written to; a plain `init` is a copy already. If the page has set
+ * `traceparent` itself, its word stands alone.
  */
 function withHeaders(input: unknown, isRequest: boolean, init: RequestInit | null | undefined, added: [string, string][]): unknown[] {
   if (!added.length) return [input, init];
@@ -303,36 +305,21 @@ function withHeaders(input: unknown, isRequest: boolean, init: RequestInit | nul
     if (!headers.has('traceparent')) for (const [name, value] of added) headers.set(name, value);
     return headers;
   };
-  const prototype = init && Object.getPrototypeOf(init);
-  if (!isRequest && (!prototype || prototype === Object.prototype)) {
-    // Without a prototype where there was no object: nothing that a page has put into Object.prototype may get in.
-    const copy = (init ? { ...init } : { __proto__: null }) as RequestInit;
-    const { headers } = copy;
-    // A generator gives its pairs only once.
-    if (headers && typeof headers === 'object' && !genuineHeaders(headers) && Symbol.iterator in headers) copy.headers = [...headers];
-    try {
-      copy.headers = add(new Headers(copy.headers));
-    } catch {
-      // The browser will say what is wrong with them.
+  try {
+    if (isRequest || (init && !isPlain(init))) {
+      // A fresh record beside a Request would reset its referrer and more, and one that inherits its members cannot be copied.
+      const request = new Request(input as RequestInfo, init ?? undefined);
+      add(request.headers);
+      return [request, undefined];
     }
-    return [input, copy];
-  }
-  try {
-    // A fresh record beside a Request would reset its referrer and more, and one that inherits its members cannot be copied.
-    const request = new Request(input as RequestInfo, init ?? undefined);
-    add(request.headers);
-    return [request, undefined];
+    // Without a prototype where there was no object: nothing that a page has put into Object.prototype may get in.
+    init ??= { __proto__: null } as RequestInit;
+    const { headers } = init;
+    // A generator gives its pairs only once.
+    if (headers && typeof headers === 'object' && !genuine(headers, readHeaders) && Symbol.iterator in headers) init.headers = [...headers];
+    init.headers = add(new Headers(init.headers));
   } catch {
-    return [input, init];
+    // The browser will say what is wrong with them.
   }
-}
-
-const hasHeader = globalThis.Headers?.prototype.has;
-function genuineHeaders(headers: object): boolean {
-  try {
-    hasHeader.call(headers, 'a');
-    return true;
-  } catch {
-    return false;
-  }
+  return [input, init];
 }

@@ -3,20 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
 import { ensureBrowser } from '../../js/build/setup.mjs';
-import { watchPage } from '../harness/browser.mjs';
+import { FLAGS, watchPage } from '../harness/browser.mjs';
 import { flood, json, page as html, startSite } from '../harness/site.mjs';
 import { median } from './statistics.mjs';
 import { startCollector } from './collector.mjs';
-
-const FLAGS = [
-  '--no-sandbox', // benchmarks run as root in containers
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 const MB = 1_000_000;
 

@@ -4,7 +4,7 @@ import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 import { ensureBrowser } from '../../js/build/setup.mjs';
 
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox', // tests run as root in containers
   '--disable-gpu',
   '--disable-quic',
