@@ -165,7 +165,8 @@ for (const count of [20, 100, 500]) {
       const { page, receiver } = await stage(t, { options: { batch: { scheduledDelayMillis: 60_000, maxExportBatchSize: 2000 } } });
       await endSpans(page, count);
       assert.equal(receiver.preflights.length, 0);
-      await leave(page);
+      // Not awaited: whether such a call is ever answered by a page that goes, nobody promises. What counts arrives below.
+      leave(page).catch(() => {});
       await receiver.waitForSpans(count);
       assert.equal(new Set(receiver.spans.map((span) => span.spanId)).size, count, 'none twice');
       assert.ok(receiver.requests.every((request) => request.bytes.length <= 57_344));
