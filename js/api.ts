@@ -79,7 +79,7 @@ export interface Context {
 }
 
 /** Why spans are lost. The README says what each means. */
-export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' | 'consent' | 'noEndpoint' | 'shutdown';
+export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' | 'consent' | 'noEndpoint' | 'shutdown' | 'rateLimited';
 
 /** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered`, `unacknowledged` and `dropped`. */
 export interface Stats {
@@ -114,6 +114,10 @@ export interface Webspan {
   shutdown(): Promise<void>;
   /** What has become of the spans. */
   stats(): Stats;
+  /** Attributes of every span that starts from now on; one that is `undefined` is taken away again. */
+  setAttributes(attributes: Attributes): void;
+  /** Who uses the page, as `user.id` of every span that starts from now on; `null` is nobody. */
+  setUser(id: string | null): void;
   /** The user's word: `true` sends what has waited for it, `false` discards it and records nothing until `true` comes. */
   setConsent(granted: boolean): void;
 }

@@ -8,6 +8,24 @@ const SPAN_KEY = Symbol.for('OpenTelemetry Context Key SPAN');
 
 export class ActiveSpan {
   current: Span | undefined;
+  /** The page load or the route change that is under way: what happens meanwhile hangs below it, unless a span is active. */
+  page: Span | undefined;
+  /** The one that was last: to its trace belongs what comes after it and has no other. */
+  lastPage: Span | undefined;
+
+  /** @param pageTrace The option. */
+  constructor(private readonly pageTrace: boolean) {}
+
+  /** A page load or a route change begins. */
+  turn(page: Span): void {
+    this.lastPage = page;
+    if (this.pageTrace) this.page = page;
+  }
+
+  /** It is over, if it is not another's turn already. */
+  settled(page: Span): void {
+    if (this.page === page) this.page = undefined;
+  }
 
   with<T>(span: Span | undefined, run: () => T): T {
     const before = this.current;
@@ -19,8 +37,8 @@ export class ActiveSpan {
     }
   }
 
-  /** The parent that a context tells of; without a context, the active span. */
+  /** The parent that a context tells of; without a context, what is active or under way. */
   parent(context: Context | undefined): Span | undefined {
-    return context ? (context.getValue(SPAN_KEY) as Span | undefined) : this.current;
+    return context ? (context.getValue(SPAN_KEY) as Span | undefined) : (this.current ?? this.page);
   }
 }

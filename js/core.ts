@@ -8,9 +8,10 @@ import { initSync, type InitOutput } from '#core';
 
 export type Exports = InitOutput;
 
-/** In the place of a handle: the attributes of the next event or link, and those of the resource (`STAGED`, `RESOURCE` in engine.rs). */
+/** In the place of a handle: the attributes of the next event or link, those of the resource, and those of every span (engine.rs). */
 export const STAGED = -2;
 export const RESOURCE = -3;
+export const GLOBALS = -4;
 
 /** `start` found no random bytes (`NEEDS_RANDOM` in abi.rs). */
 const NEEDS_RANDOM = -2;
@@ -28,7 +29,7 @@ const SHORT_TEXT = 150;
 const CLOCK_CHECK_MS = 250;
 
 /** Order and number of `Loss` in engine.rs. */
-export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown'];
+export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown', 'rateLimited'];
 
 /** Where the counts stand in `Counts` of engine.rs. */
 const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, UNACKNOWLEDGED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5, 6];
@@ -135,6 +136,14 @@ export class Core {
       if (index === length) return length;
     }
     return (this.encoder ??= new TextEncoder()).encodeInto(text, bytes.subarray(at)).written;
+  }
+
+  /** Tells what the browser said, by its number in capture/facts.ts. What it did not say is nothing; of all spans, it is taken away. */
+  fact(handle: number, fact: number, value: string | number | boolean | null | undefined): void {
+    const { x } = this;
+    if (typeof value === 'string') x.set_fact(handle, fact, TEXT, this.text(value, 0));
+    else if (value != null) x.set_fact(handle, fact, typeof value === 'number' ? NUMBER : BOOL, +value);
+    else if (handle === GLOBALS) x.set_fact(handle, fact, LIST, 0);
   }
 
   /** Copies bytes into the scratch area from `at` on; their length. */

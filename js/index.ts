@@ -2,15 +2,24 @@
 
 import type { Span, SpanOptions, Stats, Webspan } from './api.js';
 import { ActiveSpan } from './context.js';
-import { Core, RESOURCE, type Exports } from './core.js';
-import { installFetch, type Capture } from './capture/fetch.js';
+import type { Capture, CaptureHost } from './capture/capture.js';
+import { installDocumentLoad } from './capture/document.js';
+import { installErrors } from './capture/errors.js';
+import { DOCUMENT_URL, SESSION_ID, SESSION_PREVIOUS_ID, USER_ID } from './capture/facts.js';
+import { installFetch } from './capture/fetch.js';
+import { installNavigation } from './capture/navigation.js';
+import { ResourceTimings } from './capture/timing.js';
+import { installXhr } from './capture/xhr.js';
+import { wallMs } from './clock.js';
+import { Core, GLOBALS, RESOURCE, type Exports } from './core.js';
 import { load } from '#fallback';
-import { readOptions, type Settings, type WebspanOptions } from './options.js';
+import { type Attributes, readOptions, type Settings, type WebspanOptions } from './options.js';
 import { isPrerendering, watchPage } from './page.js';
 import { coreSpan, CoreSpan, pushList, setAttributes } from './span.js';
 import { describeThrown, textOf } from './thrown.js';
 import { CoreTracer } from './tracer.js';
 import { Transport } from './transport.js';
+import { Session } from './session.js';
 
 export type * from './api.js';
 export type { AttributeValue, Attributes, BatchOptions, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, ParentSpanContext, RedactOptions, RetryOptions, SamplerFunction, SamplerOption, UrlPattern, WebspanOptions } from './options.js';
@@ -26,11 +35,14 @@ const VERSION = __VERSION__;
 /** How the page has turned (`page_turned` in abi.rs). */
 const [VISIBLE, HIDDEN, LEAVING] = [0, 1, 2];
 
+/** `semconv` of `set_options` in abi.rs. */
+const SEMCONV = ['stable', 'legacy', 'dup'];
+
 /** Severities of the option `logLevel`. */
 const LEVELS = ['none', 'error', 'warn', 'info', 'debug'];
 
 class Instance implements Webspan {
-  readonly active = new ActiveSpan();
+  readonly active: ActiveSpan;
   readonly core: Core;
   readonly tracer: CoreTracer;
   private readonly transport: Transport;
@@ -39,14 +51,19 @@ class Instance implements Webspan {
   private consent: boolean | undefined;
   private prerendering = isPrerendering();
   private captures: Capture[] = [];
+  private timings: ResourceTimings | undefined;
   /** What is told once. */
   private readonly told = new Set<string>();
   /** How deep in code that the page gave us: what that fetches is not traced. */
   private asideDepth = 0;
+  /** What waits until the core is there. */
+  private later: (() => void)[] = [];
+  private readonly touch: (() => void) | undefined;
   private final: Stats | undefined;
   private stopping: Promise<void> | undefined;
 
   constructor(private readonly settings: Settings) {
+    this.active = new ActiveSpan(settings.pageTrace);
     this.consent = settings.consent === 'granted' || undefined;
     const core = (this.core = new Core(
       (error) => {
@@ -62,6 +79,7 @@ class Instance implements Webspan {
       show: (json) => this.show(json),
       aside: (run) => this.aside(run),
     });
+    this.touch = this.toucher();
     this.tracer = this.getTracer(NAME, VERSION);
     try {
       core.start();
@@ -74,23 +92,34 @@ class Instance implements Webspan {
 
   private install(): void {
     const { core, settings } = this;
-    const { fetch } = settings.instrumentations;
-    if (fetch && typeof globalThis.fetch === 'function') {
+    const host: CaptureHost = {
+      core,
+      settings,
+      active: this.active,
+      timings: new ResourceTimings((run) => this.attempt(run)),
+      requestsChanged() {},
+      tracer: (name) => this.getTracer(`${NAME}/${name}`, VERSION),
+      silent: () => this.silent() || this.asideDepth > 0,
+      propagates: () => this.consent === true,
+      aside: (run) => this.aside(run),
+      guard: (run) => this.attempt(run),
+    };
+    this.timings = host.timings;
+    const add = (name: string, there: unknown, install: () => Capture) => {
+      if (!there) return;
       try {
-        const host = {
-          core,
-          settings,
-          tracer: this.getTracer(NAME + '/fetch', VERSION),
-          activeSpan: () => this.active.current,
-          silent: () => this.silent() || this.asideDepth > 0,
-          propagates: () => this.consent === true,
-          aside: (run: () => void) => this.aside(run),
-        };
-        this.captures.push(installFetch(host, fetch));
+        this.captures.push(install());
       } catch (error) {
-        this.report(`cannot trace fetch: ${textOf(error)}`, 'warn');
+        this.report(`cannot trace ${name}: ${textOf(error)}`, 'warn');
       }
-    }
+    };
+    const { fetch, xhr, documentLoad, navigation, errors } = settings.instrumentations;
+    // The page load first: it is the parent of what follows.
+    add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
+    add('navigation', navigation, () => installNavigation(host, navigation as never));
+    add('fetch', fetch && globalThis.fetch, () => installFetch(host, fetch as never));
+    add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
+    add('errors', errors, () => installErrors(host));
     const unwatch = watchPage({
       hidden: () => this.settle(false, () => core.x.page_turned(HIDDEN)),
       leaving: (kept) => this.settle(!kept, () => core.x.page_turned(LEAVING)),
@@ -114,16 +143,17 @@ class Instance implements Webspan {
   getTracer(name: string, version = ''): CoreTracer {
     const { sampler } = this.settings;
     const own = typeof sampler === 'function' ? (...asked: Parameters<typeof sampler>) => this.sampled(() => sampler(...asked)) : undefined;
-    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name), textOf(version));
+    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name), textOf(version), this.touch);
   }
 
   flush(): Promise<void> {
+    this.guard(() => this.settleCaptures(false));
     return this.core.on ? this.transport.flush() : Promise.resolve();
   }
 
   shutdown(): Promise<void> {
     if (!this.stopping) {
-      this.guard(() => this.captures.forEach((capture) => capture.settle(true)));
+      this.guard(() => this.settleCaptures(true));
       this.uninstall();
       const stopping: Promise<void> = (this.stopping = this.flush().then(() => {
         // Started again meanwhile.
@@ -151,6 +181,53 @@ class Instance implements Webspan {
 
   stats(): Stats {
     return this.final ?? this.core.stats();
+  }
+
+  setAttributes(attributes: Attributes): void {
+    this.whenOn(() => setAttributes(this.core, GLOBALS, attributes));
+  }
+
+  setUser(id: string | null): void {
+    this.whenOn(() => this.core.fact(GLOBALS, USER_ID, id == null ? id : String(id)));
+  }
+
+  /** Now, or as soon as the core is there. */
+  private whenOn(run: () => void): void {
+    if (this.core.on) this.attempt(run);
+    else if (!this.final) this.later.push(run);
+  }
+
+  /** What sees to the attributes of every span that change by themselves. Nothing where nobody asked for them. */
+  private toucher(): (() => void) | undefined {
+    const { core, settings } = this;
+    const { session: rules, documentUrl } = settings;
+    if (!rules && !documentUrl) return undefined;
+    const session = rules && new Session(rules, () => this.consent === true);
+    const told: Record<number, string | undefined> = {};
+    const tell = (fact: number, value: string | undefined) => {
+      if (told[fact] !== value) core.fact(GLOBALS, fact, (told[fact] = value));
+    };
+    return () =>
+      this.attempt(() => {
+        if (!core.on) return;
+        if (documentUrl) tell(DOCUMENT_URL, location.href);
+        // A page that is only prerendered is no visit.
+        if (!session || this.prerendering) return;
+        const { id, previousId } = session.use(wallMs());
+        tell(SESSION_ID, id);
+        tell(SESSION_PREVIOUS_ID, previousId);
+      });
+  }
+
+  /** The span that these headers tell of. */
+  extract(traceparent: string, tracestate: string): Span | undefined {
+    const { core } = this;
+    if (!core.on) return undefined;
+    const stateBytes = core.x.read_tracestate(core.text(tracestate, 0));
+    const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
+    if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
+    core.refresh();
+    return new CoreSpan(core, -1, true, state);
   }
 
   setConsent(granted: boolean): void {
@@ -200,10 +277,16 @@ class Instance implements Webspan {
     this.core.x.hold_spans(+(this.prerendering || this.consent === undefined));
   }
 
+  /** What has ended shall be known as ended; with `gone`, what never will. */
+  private settleCaptures(gone: boolean): void {
+    this.timings?.drain();
+    for (const { settle } of this.captures) settle?.(gone);
+  }
+
   private settle(gone: boolean, tell: () => void): void {
     this.transport.leaving = true;
     this.guard(() => {
-      this.captures.forEach((capture) => capture.settle(gone));
+      this.settleCaptures(gone);
       tell();
     });
     this.transport.leaving = false;
@@ -234,6 +317,7 @@ class Instance implements Webspan {
       +settings.debug,
       +!!settings.tracesUrl,
       +!!redact,
+      SEMCONV.indexOf(settings.semconv),
     );
     if (redact) for (const key of redact.keys) x.add_secret_key(core.text(key, 0));
     x.set_limits(
@@ -244,6 +328,7 @@ class Instance implements Webspan {
       limits.linkCountLimit,
       limits.attributePerEventCountLimit,
       limits.attributePerLinkCountLimit,
+      limits.spansPerMinute,
     );
     x.set_batch(batch.scheduledDelayMillis, batch.maxExportBatchSize, batch.maxQueueSize);
     x.set_retry(+!!retry, ...(retry ? ([retry.initialMillis, retry.maxMillis, retry.maxElapsedMillis] as const) : ([0, 0, 0] as const)));
@@ -251,6 +336,7 @@ class Instance implements Webspan {
     x.describe_service(nameBytes, core.text(settings.serviceVersion ?? '', nameBytes));
     this.attempt(() => this.describeBrowser());
     this.attempt(() => setAttributes(core, RESOURCE, settings.resourceAttributes));
+    this.later.splice(0).forEach((run) => this.attempt(run));
   }
 
   private describeBrowser(): void {
@@ -374,17 +460,11 @@ export function inject(carrier: Headers | Record<string, string>): void {
 /** The span that `traceparent` and `tracestate` in a carrier tell of, to be the parent of others: `withSpan(extract(message), …)`. */
 export function extract(carrier: Headers | Record<string, string>): Span | undefined {
   const instance = global[INSTANCE];
-  if (!instance?.core.on) return undefined;
-  const { core } = instance;
   try {
     const get = (name: string) => String((carrier instanceof Headers ? carrier.get(name) : carrier[name]) ?? '');
-    const stateBytes = core.x.read_tracestate(core.text(get('tracestate'), 0));
-    const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
-    if (core.x.read_traceparent(core.text(get('traceparent'), 0)) <= 0) return undefined;
-    core.refresh();
-    return new CoreSpan(core, -1, true, state);
+    return instance?.extract(get('traceparent'), get('tracestate'));
   } catch (error) {
-    core.caught(error);
+    instance?.core.caught(error);
     return undefined;
   }
 }
@@ -395,13 +475,15 @@ const idle = ((): Webspan => {
     () => {},
     () => {},
   );
-  const tracer = new CoreTracer(core, new ActiveSpan(), undefined, () => true, NAME, VERSION);
+  const tracer = new CoreTracer(core, new ActiveSpan(false), undefined, () => true, NAME, VERSION, undefined);
   return {
     tracer,
     getTracer: () => tracer,
     flush: () => Promise.resolve(),
     shutdown: () => Promise.resolve(),
     stats: () => core.stats(),
+    setAttributes() {},
+    setUser() {},
     setConsent() {},
   };
 })();

@@ -138,6 +138,11 @@ export interface LimitsOptions {
    * @defaultValue `128`
    */
   attributePerLinkCountLimit?: number;
+  /**
+   * Spans that are captured within a minute: what a page that runs away costs. Spans that the page starts itself do not count.
+   * @defaultValue `1000`
+   */
+  spansPerMinute?: number;
 }
 
 /** What is replaced by `REDACTED` in URLs before anything is stored, on top of URL credentials and the built-in list of query keys. */
@@ -165,11 +170,35 @@ export interface HookSpan {
   isRecording(): boolean;
 }
 
+/** What the options of fetch and XHR have in common. */
+export interface RequestOptions {
+  /**
+   * Requests of this kind that get no span and no header, on top of the general `ignoreUrls`.
+   * @defaultValue `[]`
+   */
+  ignoreUrls?: UrlPattern | readonly UrlPattern[];
+  /**
+   * Leaves out the events of resource timing, from `fetchStart` to `responseEnd`.
+   * @defaultValue `false`
+   */
+  ignoreNetworkEvents?: boolean;
+  /**
+   * Records the size of the request's body, where it is known without reading it, as `http.request.body.size`.
+   * @defaultValue `false`
+   */
+  measureRequestSize?: boolean;
+  /**
+   * Traces only what has a parent: an active span, a page load, a route change.
+   * @defaultValue `false`
+   */
+  requireParentSpan?: boolean;
+}
+
 /**
  * Source: `FetchInstrumentationConfig`,
  * {@link https://github.com/open-telemetry/opentelemetry-js/tree/main/experimental/packages/opentelemetry-instrumentation-fetch}
  */
-export interface FetchOptions {
+export interface FetchOptions extends RequestOptions {
   /**
    * Called with the span before the request is sent. The request is to be looked at only.
    * @defaultValue none
@@ -181,11 +210,85 @@ export interface FetchOptions {
    * @defaultValue none
    */
   applyCustomAttributesOnSpan?(span: HookSpan, request: Request | RequestInit, result: Response | { message: string; status?: number }): void;
+}
+
+/**
+ * Source: `XMLHttpRequestInstrumentationConfig`,
+ * {@link https://github.com/open-telemetry/opentelemetry-js/tree/main/experimental/packages/opentelemetry-instrumentation-xml-http-request}
+ */
+export interface XhrOptions extends RequestOptions {
   /**
-   * Requests by `fetch` that get no span and no header, on top of the general `ignoreUrls`.
-   * @defaultValue `[]`
+   * Called with the span before the request is sent.
+   * @defaultValue none
    */
-  ignoreUrls?: UrlPattern | readonly UrlPattern[];
+  requestHook?(span: HookSpan, xhr: XMLHttpRequest): void;
+  /**
+   * Called before the span ends.
+   * @defaultValue none
+   */
+  applyCustomAttributesOnSpan?(span: HookSpan, xhr: XMLHttpRequest): void;
+}
+
+/** Called before these spans end. */
+export interface DocumentLoadHooks {
+  documentLoad?(span: HookSpan): void;
+  documentFetch?(span: HookSpan): void;
+  resourceFetch?(span: HookSpan, resource: PerformanceResourceTiming): void;
+}
+
+/**
+ * Source: `DocumentLoadInstrumentationConfig`,
+ * {@link https://github.com/open-telemetry/opentelemetry-js-contrib/tree/main/packages/instrumentation-document-load}
+ */
+export interface DocumentLoadOptions {
+  /**
+   * A function for each kind of span, called before it ends.
+   * @defaultValue `{}`
+   */
+  applyCustomAttributesOnSpan?: DocumentLoadHooks;
+  /**
+   * Leaves out the events of navigation and resource timing.
+   * @defaultValue `false`
+   */
+  ignoreNetworkEvents?: boolean;
+  /**
+   * Leaves out `firstPaint` and `firstContentfulPaint`.
+   * @defaultValue `false`
+   */
+  ignorePerformancePaintEvents?: boolean;
+}
+
+export interface NavigationOptions {
+  /**
+   * A route change is over when the page has made no request for so long, in milliseconds. Its span ends with the last one.
+   * @defaultValue `100`
+   */
+  quietMillis?: number;
+  /**
+   * Longest time that a route change may take, in milliseconds.
+   * @defaultValue `10000`
+   */
+  maxDurationMillis?: number;
+}
+
+/** Source: {@link https://opentelemetry.io/docs/specs/semconv/general/session/} */
+export interface SessionOptions {
+  /**
+   * Where the id is kept: as long as the page lives, as long as its tab does, or by the site for all tabs. To store on a visitor's device may need
+   * consent; nothing is stored while that is pending.
+   * @defaultValue `'memory'`
+   */
+  storage?: 'memory' | 'sessionStorage' | 'localStorage';
+  /**
+   * After so long without a span, in milliseconds, a new session begins.
+   * @defaultValue `1800000` (30 minutes)
+   */
+  idleMillis?: number;
+  /**
+   * Longest time that a session may last, in milliseconds.
+   * @defaultValue `14400000` (4 hours)
+   */
+  maxAgeMillis?: number;
 }
 
 /** What is traced without a line of code: each `true`, `false` or its options. */
@@ -195,6 +298,26 @@ export interface InstrumentationsOptions {
    * @defaultValue `true`
    */
   fetch?: boolean | FetchOptions;
+  /**
+   * Requests by `XMLHttpRequest`.
+   * @defaultValue `true`
+   */
+  xhr?: boolean | XhrOptions;
+  /**
+   * The page load and its resources.
+   * @defaultValue `true`
+   */
+  documentLoad?: boolean | DocumentLoadOptions;
+  /**
+   * Route changes of a single-page application, and pages that come back from the back-forward cache.
+   * @defaultValue `true`
+   */
+  navigation?: boolean | NavigationOptions;
+  /**
+   * Errors and rejections that the page does not catch.
+   * @defaultValue `true`
+   */
+  errors?: boolean;
 }
 
 /** The options of `init`. All may be left out; `undefined` counts as left out. */
@@ -330,6 +453,30 @@ export interface WebspanOptions {
    */
   instrumentations?: InstrumentationsOptions;
   /**
+   * Hangs what happens during a page load or a route change below its span, unless another one is active.
+   * @defaultValue `true`
+   */
+  pageTrace?: boolean;
+  /**
+   * Names of HTTP attributes: today's (`http.request.method`), those of before 2023 (`http.method`), or both.
+   *
+   * Source: `OTEL_SEMCONV_STABILITY_OPT_IN`, {@link https://opentelemetry.io/docs/specs/semconv/non-normative/http-migration/}
+   * @defaultValue `'stable'`
+   */
+  semconv?: 'stable' | 'legacy' | 'dup';
+  /**
+   * Puts `session.id` on every span.
+   *
+   * Source: {@link https://opentelemetry.io/docs/specs/semconv/general/session/}
+   * @defaultValue `false`
+   */
+  session?: boolean | SessionOptions;
+  /**
+   * Puts the URL of the document, without its secrets, on every span, as `browser.document.url.full`.
+   * @defaultValue `false`
+   */
+  documentUrl?: boolean;
+  /**
    * What is replaced by `REDACTED` in URLs; `false` replaces URL credentials only.
    *
    * Source: {@link https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/}
@@ -379,10 +526,35 @@ export interface RedactSettings {
   readonly url: RedactOptions['url'] | undefined;
 }
 
-export interface FetchSettings {
+export type NavigationSettings = Filled<NavigationOptions>;
+export type SessionSettings = Filled<SessionOptions>;
+
+/** What fetch and XHR have in common. */
+export interface RequestSettings {
+  readonly ignoreUrls: readonly UrlPattern[];
+  readonly ignoreNetworkEvents: boolean;
+  readonly measureRequestSize: boolean;
+  readonly requireParentSpan: boolean;
+}
+
+export interface FetchSettings extends RequestSettings {
   readonly requestHook: FetchOptions['requestHook'] | undefined;
   readonly applyCustomAttributesOnSpan: FetchOptions['applyCustomAttributesOnSpan'] | undefined;
-  readonly ignoreUrls: readonly UrlPattern[];
+}
+
+export interface XhrSettings extends RequestSettings {
+  readonly requestHook: XhrOptions['requestHook'] | undefined;
+  readonly applyCustomAttributesOnSpan: XhrOptions['applyCustomAttributesOnSpan'] | undefined;
+}
+
+export interface DocumentLoadSettings {
+  readonly applyCustomAttributesOnSpan: {
+    readonly documentLoad: DocumentLoadHooks['documentLoad'];
+    readonly documentFetch: DocumentLoadHooks['documentFetch'];
+    readonly resourceFetch: DocumentLoadHooks['resourceFetch'];
+  };
+  readonly ignoreNetworkEvents: boolean;
+  readonly ignorePerformancePaintEvents: boolean;
 }
 
 /**
@@ -405,7 +577,17 @@ export interface Settings extends UrlSettings {
   /** In lower case. */
   readonly corsTraceHeaders: readonly string[];
   readonly consent: 'granted' | 'pending';
-  readonly instrumentations: { readonly fetch: false | FetchSettings };
+  readonly instrumentations: {
+    readonly fetch: false | FetchSettings;
+    readonly xhr: false | XhrSettings;
+    readonly documentLoad: false | DocumentLoadSettings;
+    readonly navigation: false | NavigationSettings;
+    readonly errors: boolean;
+  };
+  readonly pageTrace: boolean;
+  readonly semconv: 'stable' | 'legacy' | 'dup';
+  readonly session: false | SessionSettings;
+  readonly documentUrl: boolean;
   readonly redact: false | RedactSettings;
   readonly limits: LimitsSettings;
   readonly onError: ((error: Error) => void) | undefined;
@@ -647,6 +829,14 @@ const millis = whole(1, 'milliseconds');
 const spans = whole(1, 'spans');
 const limit: Row<number> = [whole(0, 'or Infinity'), 128];
 const patterns: Row<readonly UrlPattern[]> = [list(pattern), []];
+const requests: Table<FetchSettings & XhrSettings> = {
+  requestHook: [callback],
+  applyCustomAttributesOnSpan: [callback],
+  ignoreUrls: patterns,
+  ignoreNetworkEvents: [flag, false],
+  measureRequestSize: [flag, false],
+  requireParentSpan: [flag, false],
+};
 
 const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; tracesEndpoint: URL | undefined }> = {
   serviceName: [text, 'unknown_service'],
@@ -670,9 +860,32 @@ const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; 
   corsTraceHeaders: [list(headerName), ['traceparent']],
   consent: [oneOf('granted', 'pending'), 'granted'],
   instrumentations: [
-    group({ fetch: [switchable<FetchSettings>({ requestHook: [callback], applyCustomAttributesOnSpan: [callback], ignoreUrls: patterns }), true] }),
+    group({
+      fetch: [switchable<FetchSettings>(requests), true],
+      xhr: [switchable<XhrSettings>(requests), true],
+      documentLoad: [
+        switchable<DocumentLoadSettings>({
+          applyCustomAttributesOnSpan: [
+            group<DocumentLoadSettings['applyCustomAttributesOnSpan']>({ documentLoad: [callback], documentFetch: [callback], resourceFetch: [callback] }),
+            {},
+          ],
+          ignoreNetworkEvents: [flag, false],
+          ignorePerformancePaintEvents: [flag, false],
+        }),
+        true,
+      ],
+      navigation: [switchable({ quietMillis: [millis, 100], maxDurationMillis: [millis, 10000] }), true],
+      errors: [flag, true],
+    }),
     {},
   ],
+  pageTrace: [flag, true],
+  semconv: [oneOf('stable', 'legacy', 'dup'), 'stable'],
+  session: [
+    switchable({ storage: [oneOf('memory', 'sessionStorage', 'localStorage'), 'memory'], idleMillis: [millis, 1800000], maxAgeMillis: [millis, 14400000] }),
+    false,
+  ],
+  documentUrl: [flag, false],
   redact: [switchable<RedactSettings>({ keys: [list(text), []], url: [callback] }), true],
   limits: [
     group({
@@ -682,6 +895,7 @@ const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; 
       linkCountLimit: limit,
       attributePerEventCountLimit: limit,
       attributePerLinkCountLimit: limit,
+      spansPerMinute: [limit[0], 1000],
     }),
     {},
   ],

@@ -1,7 +1,7 @@
 // A span: the handle of a span in the core, and its identity as seven small integers, so that the context outlives the span.
 
 import type { Exception, Link, Span, SpanContext, SpanStatus, TimeInput, TraceState } from './api.js';
-import { BOOL, type Core, LIST, NUMBER, STAGED, TEXT } from './core.js';
+import { BOOL, type Core, GLOBALS, LIST, NUMBER, STAGED, TEXT } from './core.js';
 import type { Attributes, AttributeValue } from './options.js';
 import { describeThrown } from './thrown.js';
 
@@ -228,6 +228,8 @@ function setAttribute(core: Core, handle: number, key: string, value: AttributeV
       if (Array.isArray(value)) {
         pushList(core, [...value]);
         x.set_attribute(handle, core.text(key, 0), LIST, 0);
+      } else if (value === undefined && handle === GLOBALS) {
+        x.unset_global(core.text(key, 0));
       }
   }
 }

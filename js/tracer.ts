@@ -20,6 +20,8 @@ export class CoreTracer implements Tracer {
     private readonly silent: () => boolean,
     private readonly name: string,
     private readonly version: string,
+    /** Sees to what every span has from its start. */
+    private readonly touch: (() => void) | undefined,
   ) {}
 
   startSpan(name: string, options?: SpanOptions, context?: Context): CoreSpan {
@@ -33,7 +35,7 @@ export class CoreTracer implements Tracer {
       const suppressed = !!context?.getValue(SUPPRESS_KEY);
       const startMs = options?.startTime === undefined ? core.now() : millis(core, options.startTime);
       span = this.begin(parent, name, options?.attributes, suppressed, (scope) =>
-        core.x.start_span(core.text(name, 0), kind, scope, startMs),
+        core.x.start_span(core.text(name, 0), kind, scope, startMs, 0),
       );
       if (span.handle >= 0 && options) {
         if (options.attributes) setAttributes(core, span.handle, options.attributes);
@@ -45,6 +47,12 @@ export class CoreTracer implements Tracer {
     return span ?? new CoreSpan(core, -1, false, undefined);
   }
 
+  /** A span of a capture. */
+  capture(name: string, parent: Span | undefined, startMs: number): CoreSpan {
+    const { core } = this;
+    return this.begin(parent, name, undefined, false, (scope) => core.x.start_span(core.text(name, 0), 0, scope, startMs, 1));
+  }
+
   /**
    * Starts a span by `start`, which writes its texts and calls the core with the index of the scope, below this parent.
    *
@@ -52,6 +60,7 @@ export class CoreTracer implements Tracer {
    */
   begin(parent: Span | undefined, name: string, attributes: Attributes | undefined, suppressed: boolean, start: (scope: number) => number): CoreSpan {
     const { core } = this;
+    this.touch?.();
     const from = parent && coreSpan(core, parent);
     const sampled = suppressed || this.silent() ? false : this.sampler?.(name, attributes ?? {}, from?.isValid() ? from.spanContext() : undefined);
     if (this.scope === undefined && core.on) {

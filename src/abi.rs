@@ -17,19 +17,23 @@ use crate::attributes::Value;
 use crate::capture::exception::Exception;
 use crate::capture::fetch::End;
 use crate::capture::http::Failure;
+use crate::capture::names::Semconv;
+use crate::capture::timing::Timing;
 use crate::context::{SpanContext, traceparent, tracestate};
 use crate::engine::{Effect, Engine, Loss, Stage, Start, Started};
 use crate::id;
 use crate::limits::Limits;
 use crate::redact::Redactor;
 use crate::retry::{self, Answer, Policy};
+use crate::runaway::Runaway;
 use crate::sampler::Sampler;
 use crate::span::StatusCode;
 
 /// `start` had no random bytes: call `refill`, write the texts again, start again.
 const NEEDS_RANDOM: i32 = -2;
 
-/// How JavaScript hands over a value: which of its types it is, and a number. Any other kind is a list, and within a list a hole.
+/// How JavaScript hands over a value: which of its types it is, and a number. Any other kind is a list, and within a list a hole; of a global
+/// attribute, that there shall be none.
 const TEXT: u8 = 0;
 const NUMBER: u8 = 1;
 const BOOL: u8 = 2;
@@ -153,14 +157,20 @@ pub fn refill_pool() -> bool {
     some
 }
 
+/// `semconv`: 0 stable, 1 legacy, 2 both.
 #[wasm_bindgen]
-pub fn set_options(ratio: f64, json: bool, show: bool, endpoint: bool, redact: bool) {
+pub fn set_options(ratio: f64, json: bool, show: bool, endpoint: bool, redact: bool, semconv: u8) {
     with(|door| {
         door.engine.sampler = Sampler::ratio(ratio);
         door.engine.json = json;
         door.engine.show = show;
         door.engine.endpoint = endpoint;
         door.engine.redactor = Some(if redact { Redactor::new() } else { Redactor::of_credentials() });
+        door.engine.semconv = match semconv {
+            0 => Semconv::Stable,
+            1 => Semconv::Legacy,
+            _ => Semconv::Dup,
+        };
     })
 }
 
@@ -184,8 +194,9 @@ pub fn redact_url(bytes: i32) -> i32 {
 }
 
 #[wasm_bindgen]
-pub fn set_limits(attributes: u32, value_length: u32, events: u32, links: u32, per_event: u32, per_link: u32) {
+pub fn set_limits(attributes: u32, value_length: u32, events: u32, links: u32, per_event: u32, per_link: u32, per_minute: u32) {
     with(|door| {
+        door.engine.runaway = Runaway::new(per_minute);
         door.engine.limits = Limits {
             attribute_count: attributes,
             attribute_value_length: value_length,
@@ -291,21 +302,21 @@ pub fn read_tracestate(bytes: i32) -> i32 {
 
 /// Text: name. A handle, -1 when the span is not recorded, or `NEEDS_RANDOM`. Its context is in the words.
 #[wasm_bindgen]
-pub fn start_span(name_bytes: i32, kind: u8, scope: u8, at_ms: f64) -> i32 {
+pub fn start_span(name_bytes: i32, kind: u8, scope: u8, at_ms: f64, captured: bool) -> i32 {
     with(|door| {
         door.start(|engine, texts, parent, decided| {
-            engine.start(&Start { name: texts.next(name_bytes), kind, scope, at_ms, parent, decided })
+            engine.start(&Start { name: texts.next(name_bytes), kind, scope, at_ms, parent, decided, captured })
         })
     })
 }
 
-/// Texts: method, absolute URL. Otherwise as `start_span`.
+/// Texts: method, absolute URL, `URL.host` of it. Otherwise as `start_span`.
 #[wasm_bindgen]
-pub fn start_request(method_bytes: i32, url_bytes: i32, scope: u8, at_ms: f64) -> i32 {
+pub fn start_request(method_bytes: i32, url_bytes: i32, host_bytes: i32, scope: u8, at_ms: f64) -> i32 {
     with(|door| {
         door.start(|engine, texts, parent, decided| {
-            let (method, url) = (texts.next(method_bytes), texts.next(url_bytes));
-            engine.start_request(&Start { name: b"", kind: 0, scope, at_ms, parent, decided }, method, url)
+            let (method, url, host) = (texts.next(method_bytes), texts.next(url_bytes), texts.next(host_bytes));
+            engine.start_request(&Start { name: b"", kind: 0, scope, at_ms, parent, decided, captured: true }, method, url, host)
         })
     })
 }
@@ -333,6 +344,21 @@ pub fn set_attribute(handle: i32, key_bytes: i32, kind: u8, number: f64) {
             None => door.engine.set_list(handle, key),
         }
     })
+}
+
+/// An attribute by its number in `FACTS` of capture/names.rs; text as in `set_attribute`.
+#[wasm_bindgen]
+pub fn set_fact(handle: i32, fact: usize, kind: u8, number: f64) {
+    with(|door| {
+        let value = value(kind, number, &mut Texts(&door.scratch));
+        door.engine.set_fact(handle, fact, value);
+    })
+}
+
+/// Text: key. No span has this attribute any more from its start.
+#[wasm_bindgen]
+pub fn unset_global(key_bytes: i32) {
+    with(|door| door.engine.unset_global(Texts(&door.scratch).next(key_bytes)))
 }
 
 /// The next element of a list; text as in `set_attribute`.
@@ -393,6 +419,15 @@ pub fn end_span(handle: i32, end_ms: f64, now_ms: f64) -> bool {
 #[wasm_bindgen]
 pub fn set_response(handle: i32, status: u16) {
     with(|door| door.engine.response(handle, status))
+}
+
+/// Text: `nextHopProtocol`. What resource timing tells.
+#[wasm_bindgen]
+pub fn describe_timing(handle: i32, protocol_bytes: i32, encoded_body_bytes: f64, decoded_body_bytes: f64) {
+    with(|door| {
+        let protocol = Texts(&door.scratch).next(protocol_bytes);
+        door.engine.describe_timing(handle, &Timing { protocol, encoded_body_bytes, decoded_body_bytes });
+    })
 }
 
 /// Texts: the error's name, the name of the signal's reason.

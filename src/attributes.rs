@@ -55,6 +55,7 @@ pub fn push_value(array: &mut Vec<u8>, element: Option<Value>) {
 }
 
 /// Where in the bytes an attribute and its key stand.
+#[derive(Clone, Copy)]
 struct Place {
     start: u32,
     key_start: u32,
@@ -111,6 +112,18 @@ impl Attributes {
         self.places.push(Place { start, key_start: self.bytes.len() as u32 - key.len() as u32, key_len: key.len() as u32 });
         key_value::VALUE.put_len(&mut self.bytes, value_size);
         value.put(&mut self.bytes);
+    }
+
+    pub fn unset(&mut self, key: &[u8]) {
+        if let Some(index) = self.find(key) {
+            self.remove(index);
+        }
+    }
+
+    /// All of another list, which has the same field.
+    pub fn copy_from(&mut self, other: &Attributes) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.places.extend_from_slice(&other.places);
     }
 
     fn find(&self, key: &[u8]) -> Option<usize> {

@@ -11,7 +11,8 @@ use crate::batch::{Batch, Queue, Rules};
 use crate::capture::exception::Exception;
 use crate::capture::fetch::{self, End};
 use crate::capture::http::{self, Failure, Request};
-use crate::capture::names;
+use crate::capture::names::{self, FACTS, Semconv};
+use crate::capture::timing::{self, Timing};
 use crate::context::{RANDOM, SAMPLED, SpanContext};
 use crate::id::Pool;
 use crate::limits::{Limits, cut};
@@ -21,6 +22,7 @@ use crate::otlp::trace::{self, event, link, resource};
 use crate::redact::Redactor;
 use crate::resource::{self as describe, Browser};
 use crate::retry::{self, Answer, Policy, Reason, Verdict};
+use crate::runaway::Runaway;
 use crate::sampler::Sampler;
 use crate::span::{KIND_CLIENT, Span, SpanKind, StatusCode};
 use crate::time::Anchor;
@@ -55,6 +57,8 @@ pub enum Loss {
     NoEndpoint,
     /// webspan was shut down before it could send them.
     Shutdown,
+    /// More were captured within a minute than `limits.spansPerMinute`.
+    RateLimited,
 }
 
 /// Where every span that ended is: `ended` is the sum of all others but `resent`. The layout is known to `js/core.ts`, which can read it
@@ -71,7 +75,7 @@ pub struct Counts {
     /// Spans that were sent a second time, because the page was left before their first request was answered: possible duplicates.
     pub resent: u32,
     /// By [`Loss`].
-    pub dropped: [u32; 8],
+    pub dropped: [u32; 9],
 }
 
 /// What the engine wants done.
@@ -103,6 +107,8 @@ pub struct Start<'a> {
     pub parent: Option<SpanContext>,
     /// The word of the page's own sampler.
     pub decided: Option<bool>,
+    /// Not the page, but webspan starts it.
+    pub captured: bool,
 }
 
 /// What [`Engine::stage`] is for.
@@ -116,6 +122,8 @@ pub enum Stage {
 pub const STAGED: i32 = -2;
 /// In the place of a span's handle: the resource.
 pub const RESOURCE: i32 = -3;
+/// In the place of a span's handle: what every span has from its start.
+pub const GLOBALS: i32 = -4;
 
 pub struct Engine {
     pub anchor: Anchor,
@@ -124,6 +132,8 @@ pub struct Engine {
     pub rules: Rules,
     pub retry: Policy,
     pub redactor: Option<Redactor>,
+    pub semconv: Semconv,
+    pub runaway: Runaway,
     /// OTLP/JSON instead of protobuf.
     pub json: bool,
     /// Show each finished span.
@@ -140,6 +150,7 @@ pub struct Engine {
     pool: Pool,
     open: OpenSpans,
     resource: Attributes,
+    globals: Attributes,
     /// Instrumentation scopes, as the bytes of their messages.
     scopes: Vec<Vec<u8>>,
     staged: Attributes,
@@ -152,7 +163,7 @@ pub struct Engine {
     /// Finished spans that are to be shown, as OTLP/JSON, each in a line.
     shown: Vec<u8>,
     reports: Vec<Effect>,
-    reported: [bool; 8],
+    reported: [bool; 9],
     queue: Queue,
     batches: Vec<Batch>,
     last_batch: i32,
@@ -177,6 +188,8 @@ impl Engine {
             rules: Rules::DEFAULT,
             retry: Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 },
             redactor: None,
+            semconv: Semconv::Stable,
+            runaway: Runaway::new(u32::MAX),
             json: false,
             show: false,
             endpoint: true,
@@ -187,6 +200,7 @@ impl Engine {
             pool: Pool::empty(),
             open: OpenSpans::default(),
             resource,
+            globals: Attributes::new(trace::span::ATTRIBUTES),
             scopes: Vec::new(),
             staged: Attributes::new(event::ATTRIBUTES),
             staged_limit: 0,
@@ -195,7 +209,7 @@ impl Engine {
             cleaned: Vec::new(),
             shown: Vec::new(),
             reports: Vec::new(),
-            reported: [false; 8],
+            reported: [false; 9],
             queue: Queue::default(),
             batches: Vec::new(),
             last_batch: 0,
@@ -252,8 +266,16 @@ impl Engine {
         if !sampled {
             return Started::NotRecording;
         }
+        if start.captured && !self.runaway.allows(start.at_ms) {
+            self.started.flags = random;
+            self.counts.ended += 1;
+            self.lose(Loss::RateLimited, 1, 0);
+            return Started::NotRecording;
+        }
         let (handle, span, evicted) = self.open.open();
         span.start(self.started, parent, start.kind, start.scope, self.anchor, start.at_ms);
+        span.semconv = self.semconv;
+        span.attributes.copy_from(&self.globals);
         self.rename(handle, start.name);
         if evicted {
             self.counts.ended += 1;
@@ -288,12 +310,33 @@ impl Engine {
         let (attributes, limit) = match handle {
             STAGED => (&mut self.staged, self.staged_limit),
             RESOURCE => (&mut self.resource, self.limits.attribute_count),
+            GLOBALS => (&mut self.globals, self.limits.attribute_count),
             _ => match self.open.get(handle) {
                 Some(span) => (&mut span.attributes, self.limits.attribute_count),
                 None => return,
             },
         };
         attributes.set(key, value, limit);
+    }
+
+    /// Takes an attribute away from what every span has from its start.
+    pub fn unset_global(&mut self, key: &[u8]) {
+        self.globals.unset(key);
+    }
+
+    /// An attribute by its number in [`FACTS`]. `None` takes a global one away.
+    pub fn set_fact(&mut self, handle: i32, fact: usize, value: Option<Value>) {
+        let Some(&name) = FACTS.get(fact) else { return };
+        match (value, handle) {
+            (None, _) => self.unset_global(name.stable.as_bytes()),
+            (Some(value), GLOBALS) => self.set_attribute(GLOBALS, name.stable.as_bytes(), value),
+            (Some(value), _) => {
+                let value = allowed(&self.redactor, &self.limits, value, &mut self.cleaned);
+                if let Some(span) = self.open.get(handle) {
+                    span.set(name, value, &self.limits);
+                }
+            }
+        }
     }
 
     pub fn rename(&mut self, handle: i32, name: &[u8]) {
@@ -371,17 +414,17 @@ impl Engine {
         self.show || !self.reports.is_empty() || self.queue.len() == 1 || self.queue.len() == self.batch_limit()
     }
 
-    // ---- fetch
+    // ---- requests
 
-    pub fn start_request(&mut self, start: &Start, method: &[u8], url: &[u8]) -> Started {
-        let started = self.start(&Start { kind: KIND_CLIENT, ..*start });
+    pub fn start_request(&mut self, start: &Start, method: &[u8], url: &[u8], host: &[u8]) -> Started {
+        let started = self.start(&Start { kind: KIND_CLIENT, captured: true, ..*start });
         if let Started::Recording(handle) = started
             && let Some(span) = self.open.get(handle)
         {
             let mut method_room = Vec::new();
             let method = clean(&self.redactor, method, &mut method_room);
             let url = clean(&self.redactor, http::without_content(url), &mut self.cleaned);
-            http::describe_request(span, &Request { method, url }, &self.limits);
+            http::describe_request(span, &Request { method, url, host }, &self.limits);
         }
         started
     }
@@ -389,6 +432,12 @@ impl Engine {
     pub fn response(&mut self, handle: i32, status: u16) {
         if let Some(span) = self.open.get(handle) {
             http::describe_response(span, status, &self.limits);
+        }
+    }
+
+    pub fn describe_timing(&mut self, handle: i32, timing: &Timing) {
+        if let Some(span) = self.open.get(handle) {
+            timing::describe(span, timing, &self.limits);
         }
     }
 
@@ -607,12 +656,14 @@ impl Engine {
     fn encode(&mut self, batch: i32) {
         self.body.clear();
         let resource = self.resource_message();
+        // The schema says what the names mean: those of old are in none that is current.
+        let schema = if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" };
         if self.json {
             self.room.clear();
-            trace::export_request(&mut self.room, &resource, &self.scopes, self.queue.batch(batch));
+            trace::export_request(&mut self.room, &resource, &self.scopes, schema, self.queue.batch(batch));
             json::request(&self.room, &mut self.body);
         } else {
-            trace::export_request(&mut self.body, &resource, &self.scopes, self.queue.batch(batch));
+            trace::export_request(&mut self.body, &resource, &self.scopes, schema, self.queue.batch(batch));
         }
     }
 

@@ -16,7 +16,7 @@
 //! | [`attributes`], [`span`], [`open`] | a span that grows as finished protobuf bytes, and the table of those that are open |
 //! | [`id`], [`time`] | random ids; page milliseconds to Unix nanoseconds |
 //! | [`context`] | `traceparent` and `tracestate` |
-//! | [`sampler`], [`limits`], [`redact`] | what is recorded, how much of it, and what never leaves the page |
+//! | [`sampler`], [`limits`], [`runaway`], [`redact`] | what is recorded, how much of it, and what never leaves the page |
 //! | [`capture`] | facts of one kind of browser event to the names of the semantic conventions |
 //! | [`resource`] | who sends: the service, the SDK, the browser |
 //! | [`otlp`] | spans to the bytes of OTLP, protobuf and JSON |
@@ -41,6 +41,7 @@ pub mod otlp;
 pub mod redact;
 pub mod resource;
 pub mod retry;
+pub mod runaway;
 pub mod sampler;
 pub mod span;
 mod split;

@@ -33,7 +33,7 @@ pub fn describe_browser(resource: &mut Attributes, browser: &Browser) {
         set(resource, names::BROWSER_MOBILE, Value::Bool(mobile));
         set_told(resource, names::BROWSER_LANGUAGE, browser.language);
     }
-    set_told(resource, names::USER_AGENT_ORIGINAL, browser.user_agent);
+    set_told(resource, names::USER_AGENT_ORIGINAL.stable, browser.user_agent);
 }
 
 fn set_told(resource: &mut Attributes, name: &str, text: &[u8]) {

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::{Attributes, Value};
+use crate::capture::names::{Name, Semconv};
 use crate::context::SpanContext;
 use crate::limits::{Limits, cut};
 use crate::otlp::trace::{event, link, span, status};
@@ -40,6 +41,7 @@ pub struct Span {
     kind: SpanKind,
     /// Index in the engine's list of instrumentation scopes.
     pub scope: u8,
+    pub semconv: Semconv,
     anchor: Anchor,
     start: UnixNanos,
     pub attributes: Attributes,
@@ -67,6 +69,7 @@ impl Span {
             name: Vec::new(),
             kind: KIND_INTERNAL,
             scope: 0,
+            semconv: Semconv::Stable,
             anchor: Anchor::new(0.0),
             start: UnixNanos(0),
             attributes: Attributes::new(span::ATTRIBUTES),
@@ -113,11 +116,18 @@ impl Span {
         self.start
     }
 
-    pub fn set(&mut self, name: &str, value: Value, limits: &Limits) {
-        self.attributes.set(name.as_bytes(), value, limits.attribute_count);
+    /// Under the name that it has in the conventions that are followed, or under both.
+    pub fn set(&mut self, name: Name, value: Value, limits: &Limits) {
+        let has_legacy = self.semconv != Semconv::Stable && !name.legacy.is_empty();
+        if has_legacy {
+            self.attributes.set(name.legacy.as_bytes(), value, limits.attribute_count);
+        }
+        if !has_legacy || self.semconv == Semconv::Dup {
+            self.attributes.set(name.stable.as_bytes(), value, limits.attribute_count);
+        }
     }
 
-    pub fn set_text(&mut self, name: &str, text: &[u8], limits: &Limits) {
+    pub fn set_text(&mut self, name: Name, text: &[u8], limits: &Limits) {
         self.set(name, Value::Text(cut(text, limits.attribute_value_length)), limits);
     }
 

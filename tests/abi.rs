@@ -330,13 +330,13 @@ fn a_request_of_the_page_is_described_redacted_and_ended() {
     page.start("draws random bytes", 1000.0);
     let [secret] = page.write(["coupon"]);
     page.call("add_secret_key", &[secret]);
-    let [method, url] = page.write(["get", "https://me:pw@api.example:8443/a?token=t&coupon=c&x=1"]);
-    let handle = page.call("start_request", &[method, url, 0.0, 1000.0]);
+    let [method, url, host] = page.write(["get", "https://me:pw@api.example:8443/a?token=t&coupon=c&x=1", "api.example:8443"]);
+    let handle = page.call("start_request", &[method, url, host, 0.0, 1000.0]);
     assert!(handle >= 0.0);
     page.call("set_response", &[handle, 404.0]);
     assert_eq!(page.call("end_request", &[handle, 1.0, 1200.0, 1500.0]), 1.0);
-    let [method, url] = page.write(["PROPFIND", "https://api.example/"]);
-    let handle = page.call("start_request", &[method, url, 0.0, 1000.0]);
+    let [method, url, host] = page.write(["PROPFIND", "https://api.example/", "api.example"]);
+    let handle = page.call("start_request", &[method, url, host, 0.0, 1000.0]);
     let [error, reason] = page.write(["AbortError", "TimeoutError"]);
     page.call("fail_request", &[handle, 1.0, error, reason]);
     page.call("end_request", &[handle, 2.0, 1200.0, 1500.0]);

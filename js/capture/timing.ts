@@ -1,21 +1,65 @@
-// Resource timing: the one observer that all captures share.
+// Resource timing: the one observer that all captures share, and what an entry tells the core.
 
-export type Listener = (entry: PerformanceResourceTiming) => void;
+import type { Core } from '../core.js';
+import type { CoreSpan } from '../span.js';
 
-export interface ResourceTimings {
+/** The network events of a span, which are called as the browser calls them; in their order. */
+const NETWORK_EVENTS = [
+  'fetchStart',
+  'domainLookupStart',
+  'domainLookupEnd',
+  'connectStart',
+  'secureConnectionStart',
+  'connectEnd',
+  'requestStart',
+  'responseStart',
+  'responseEnd',
+] as const;
+
+type Listener = (entry: PerformanceResourceTiming) => void;
+
+export class ResourceTimings {
+  private readonly listeners = new Set<Listener>();
+  private observer: PerformanceObserver | undefined;
+
+  /** @param guard Runs a listener. */
+  constructor(private readonly guard: (run: () => void) => void) {}
+
+  /** Tells of each entry once, also of those that were made before; undone by what it returns. */
+  watch(listener: Listener): () => void {
+    if (!this.observer && globalThis.PerformanceObserver) {
+      this.observer = new PerformanceObserver((list) => this.tell(list.getEntries()));
+      // An observer gets all: the page's buffer of 250 entries may overflow.
+      this.observer.observe({ type: 'resource', buffered: true });
+    }
+    this.listeners.add(listener);
+    return () => {
+      this.listeners.delete(listener);
+      if (!this.listeners.size) {
+        this.observer?.disconnect();
+        this.observer = undefined;
+      }
+    };
+  }
+
   /** Tells of entries that the browser has made but not delivered yet: at the page's end nothing else will. */
-  drain(): void;
-  stop(): void;
+  drain(): void {
+    this.tell(this.observer?.takeRecords() ?? []);
+  }
+
+  private tell(entries: PerformanceEntryList): void {
+    for (const entry of entries) this.listeners.forEach((listener) => this.guard(() => listener(entry as PerformanceResourceTiming)));
+  }
 }
 
-/** Entries from now on, each once. */
-export function watchResources(listener: Listener): ResourceTimings {
-  const each = (entries: PerformanceEntryList) => entries.forEach((entry) => listener(entry as PerformanceResourceTiming));
-  if (!globalThis.PerformanceObserver) return { drain() {}, stop() {} };
-  const observer = new PerformanceObserver((list) => each(list.getEntries()));
-  observer.observe({ type: 'resource' });
-  return {
-    drain: () => each(observer.takeRecords()),
-    stop: () => observer.disconnect(),
-  };
+/** What an entry tells of a request, beside its start and end. */
+export function describeTiming(core: Core, { handle }: CoreSpan, entry: PerformanceResourceTiming, events: boolean): void {
+  core.x.describe_timing(handle, core.text(entry.nextHopProtocol, 0), entry.encodedBodySize, entry.decodedBodySize);
+  if (events) addMarks(core, handle, entry, NETWORK_EVENTS);
+}
+
+/** An event for each of these times of an entry. Zero means that the browser does not tell, never that it was at the start. */
+export function addMarks<K extends string>(core: Core, handle: number, entry: Partial<Record<K, number>>, names: readonly K[]): void {
+  core.x.stage_attributes(0);
+  for (const name of names) if (entry[name]! > 0) core.x.add_event(handle, core.text(name, 0), entry[name]!);
 }

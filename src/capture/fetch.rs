@@ -1,12 +1,9 @@
-//! A `fetch()` call: from the call to the end of the response's body.
+//! How a request ends: `fetch()` with its response's body, XHR with `loadend`.
 
 use super::names;
 use crate::attributes::Value;
 use crate::limits::Limits;
 use crate::span::Span;
-
-/// The instrumentation scope of these spans.
-pub const SCOPE: &str = "webspan/fetch";
 
 /// How much is known of the end of a request whose headers came.
 #[derive(Clone, Copy, PartialEq)]

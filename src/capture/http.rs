@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::names;
+use super::names::{self, Semconv};
 use crate::attributes::Value;
 use crate::limits::Limits;
 use crate::otlp::decimal;
@@ -20,8 +20,10 @@ const NORMALIZED: usize = 6;
 pub struct Request<'a> {
     /// As the page wrote it.
     pub method: &'a [u8],
-    /// Absolute, redacted, and whole: what is cut from it may be a part of the server's name.
+    /// Absolute, redacted, and whole.
     pub url: &'a [u8],
+    /// Name and port of the server, as `URL.host` has them: without the port that its protocol implies. Empty where there is no server.
+    pub host: &'a [u8],
 }
 
 /// Names the span and its first attributes.
@@ -31,12 +33,31 @@ pub fn describe_request(span: &mut Span, request: &Request, limits: &Limits) {
     if known.is_none() {
         span.set_text(names::HTTP_REQUEST_METHOD_ORIGINAL, request.method, limits);
     }
-    span.rename(known.unwrap_or(names::SPAN_HTTP.as_bytes()));
+    match known {
+        Some(method) if span.semconv != Semconv::Legacy => span.rename(method),
+        _ => {
+            span.rename(names::SPAN_HTTP.as_bytes());
+            if let Some(method) = known {
+                span.name.push(b' ');
+                span.name.extend_from_slice(method);
+            }
+        }
+    }
     span.set_text(names::URL_FULL, request.url, limits);
-    if let Some(server) = server(request.url) {
-        span.set_text(names::SERVER_ADDRESS, server.address, limits);
-        if let Some(port) = server.port {
-            span.set(names::SERVER_PORT, Value::Int(port as i64), limits);
+    if request.host.is_empty() {
+        return;
+    }
+    let (scheme, _) = split_before(request.url, b":");
+    if span.semconv != Semconv::Stable {
+        for (name, text) in [(names::HTTP_HOST, request.host), (names::HTTP_SCHEME, scheme)] {
+            span.attributes.set(name.as_bytes(), Value::Text(text), limits.attribute_count);
+        }
+    }
+    if span.semconv != Semconv::Legacy {
+        let (address, port) = server(request.host, scheme);
+        span.set_text(names::SERVER_ADDRESS, address, limits);
+        if let Some(port) = port {
+            span.set(names::SERVER_PORT, Value::Int(port), limits);
         }
     }
 }
@@ -96,37 +117,21 @@ fn known_method(given: &[u8]) -> Option<&'static [u8]> {
     None
 }
 
-#[derive(PartialEq, Debug)]
-struct Server<'a> {
-    address: &'a [u8],
-    port: Option<u16>,
-}
-
-/// Host and port of an absolute URL. The port of `http` and `https` is known when it does not stand there.
-fn server(url: &[u8]) -> Option<Server<'_>> {
-    let (scheme, rest) = split_before(url, b":");
-    let (authority, _) = split_before(rest.strip_prefix(b"://")?, b"/?#");
-    let mut host = authority;
-    while let (_, [b'@', behind @ ..]) = split_before(host, b"@") {
-        host = behind;
-    }
+/// Address and port: the port of `http` and `https` is known also when it does not stand there.
+fn server<'a>(host: &'a [u8], scheme: &[u8]) -> (&'a [u8], Option<i64>) {
     // The colons within the brackets of an IPv6 address are its own.
     let (address, rest) = match host.strip_prefix(b"[") {
         Some(inner) => split_before(inner, b"]"),
         None => split_before(host, b":"),
     };
-    let default_port = match scheme {
-        b"http" => Some(80),
-        b"https" => Some(443),
-        _ => None,
-    };
     let (_, port) = split_before(rest, b":");
-    (!address.is_empty()).then_some(Server { address, port: port.get(1..).and_then(decimal_port).or(default_port) })
-}
-
-fn decimal_port(text: &[u8]) -> Option<u16> {
-    let port = text.iter().try_fold(0u32, |port, digit| (port < 10_000).then(|| port * 10 + u32::from(digit.wrapping_sub(b'0'))))?;
-    if text.is_empty() { None } else { u16::try_from(port).ok() }
+    let port = match (port, scheme) {
+        ([b':', digits @ ..], _) => digits.iter().fold(0, |port: i64, digit| (port * 10 + i64::from(digit & 15)) & 0xFFFF),
+        (_, b"http") => 80,
+        (_, b"https") => 443,
+        _ => return (address, None),
+    };
+    (address, Some(port))
 }
 
 #[cfg(test)]
@@ -150,21 +155,16 @@ mod tests {
     }
 
     #[test]
-    fn the_server_is_read_from_the_url() {
-        for (url, address, port) in [
-            ("https://shop.example/cart?x=1", "shop.example", Some(443)),
-            ("http://shop.example", "shop.example", Some(80)),
-            ("http://shop.example:8080/a:b", "shop.example", Some(8080)),
-            ("https://REDACTED:REDACTED@shop.example:1/", "shop.example", Some(1)),
-            ("http://[::1]:4318/v1", "::1", Some(4318)),
-            ("http://[2001:db8::7]/", "2001:db8::7", Some(80)),
-            ("https://shop.example?at=me@home", "shop.example", Some(443)),
-            ("custom://thing/x", "thing", None),
+    fn the_server_is_read_from_the_host() {
+        for (host, scheme, address, port) in [
+            ("shop.example", "https", "shop.example", Some(443)),
+            ("shop.example", "http", "shop.example", Some(80)),
+            ("shop.example:8080", "http", "shop.example", Some(8080)),
+            ("[::1]:4318", "http", "::1", Some(4318)),
+            ("[2001:db8::7]", "http", "2001:db8::7", Some(80)),
+            ("thing", "custom", "thing", None),
         ] {
-            assert_eq!(server(url.as_bytes()), Some(Server { address: address.as_bytes(), port }), "{url}");
-        }
-        for url in ["data:text/plain,x", "about:blank", "", "file:///etc/hosts"] {
-            assert_eq!(server(url.as_bytes()), None, "{url}");
+            assert_eq!(server(host.as_bytes(), scheme.as_bytes()), (address.as_bytes(), port), "{host}");
         }
     }
 }

@@ -4,3 +4,4 @@ pub mod exception;
 pub mod fetch;
 pub mod http;
 pub mod names;
+pub mod timing;

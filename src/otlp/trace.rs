@@ -133,13 +133,21 @@ pub fn resource_message(attributes: &Attributes) -> Vec<u8> {
 /// One `ExportTraceServiceRequest`. `spans` are finished ones, each with the index of its scope; a scope without spans is left out.
 ///
 /// Sizes are added up first, so that every byte is written once and nothing is moved.
-pub fn export_request<'a>(out: &mut Vec<u8>, resource: &[u8], scopes: &[Vec<u8>], spans: impl Iterator<Item = (u8, &'a [u8])> + Clone) {
+pub fn export_request<'a>(
+    out: &mut Vec<u8>,
+    resource: &[u8],
+    scopes: &[Vec<u8>],
+    schema_url: &[u8],
+    spans: impl Iterator<Item = (u8, &'a [u8])> + Clone,
+) {
+    // The field has the same number in both messages that hold it.
+    let schema_size = if schema_url.is_empty() { 0 } else { scope_spans::SCHEMA_URL.len_size(schema_url.len()) };
     let of_scope = |index: usize| spans.clone().filter(move |(scope, _)| *scope as usize == index);
     let group_size = |index: usize, scope: &[u8]| match of_scope(index).map(|(_, span)| scope_spans::SPANS.len_size(span.len())).sum() {
         0 => 0,
-        spans_size => scope_spans::SCOPE.len_size(scope.len()) + spans_size + scope_spans::SCHEMA_URL.len_size(SCHEMA_URL.len()),
+        spans_size => scope_spans::SCOPE.len_size(scope.len()) + spans_size + schema_size,
     };
-    let mut size = resource_spans::RESOURCE.len_size(resource.len()) + resource_spans::SCHEMA_URL.len_size(SCHEMA_URL.len());
+    let mut size = resource_spans::RESOURCE.len_size(resource.len()) + schema_size;
     for (index, scope) in scopes.iter().enumerate() {
         let group_size = group_size(index, scope);
         if group_size > 0 {
@@ -156,10 +164,10 @@ pub fn export_request<'a>(out: &mut Vec<u8>, resource: &[u8], scopes: &[Vec<u8>]
             for (_, span) in of_scope(index) {
                 scope_spans::SPANS.put_bytes(out, span);
             }
-            scope_spans::SCHEMA_URL.put_bytes(out, SCHEMA_URL);
+            scope_spans::SCHEMA_URL.put_some_bytes(out, schema_url);
         }
     }
-    resource_spans::SCHEMA_URL.put_bytes(out, SCHEMA_URL);
+    resource_spans::SCHEMA_URL.put_some_bytes(out, schema_url);
 }
 
 /// Upper bound of what [`export_request`] adds to the spans of these scopes.

@@ -12,7 +12,8 @@ const withApi = ({ apiOrigin }) => ({ propagateTraceHeaderCorsUrls: [apiOrigin +
 
 test('a fetch is a client span after the stable conventions, and its backend continues it', async (t) => {
   const { page, receiver, site, flush } = await stage(t);
-  const echoed = await page.evaluate(() => fetch('/echo?q=1#part', { method: 'post', body: 'hello' }).then((response) => response.json()));
+  const answer = await page.evaluate(() => fetch('/echo?q=1#part', { method: 'post', body: 'hello' }).then((response) => response.text()));
+  const echoed = JSON.parse(answer);
   await flush();
   const [span] = await receiver.waitForSpans(isClient);
   assert.equal(span.name, 'POST');
@@ -22,6 +23,8 @@ test('a fetch is a client span after the stable conventions, and its backend con
     'server.address': '127.0.0.1',
     'server.port': site.port,
     'http.response.status_code': 200,
+    'http.response.body.size': Buffer.byteLength(answer),
+    'network.protocol.version': '1.1',
   });
   assert.equal(span.status.code, 'UNSET');
   assert.equal(span.scope.name, 'webspan/fetch');

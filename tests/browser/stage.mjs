@@ -10,12 +10,15 @@ import { echo, startSite, webspanPage } from '../harness/site.mjs';
 let browser;
 after(() => browser?.close());
 
+/** Only what is asked for: what a page does beside the requests of a test would be in the way of most. */
+const quiet = { documentLoad: false, navigation: false, errors: false };
+
 /**
  * Opens a page that has started webspan with these options, whose endpoint is the receiver.
  *
  * @param {import('node:test').TestContext} t everything is closed when this test ends
  * @param {object} [set]
- * @param {object} [set.options] for `init`, on top of the endpoint
+ * @param {object} [set.options] for `init`, on top of the endpoint; of the captures, fetch and XHR alone are on unless it says so
  * @param {Record<string, import('../harness/site.mjs').Handler>} [set.routes] of the page's origin
  * @param {Record<string, import('../harness/site.mjs').Handler>} [set.api] of the API's origin; without, it echoes
  * @param {import('../harness/cors.mjs').Cors} [set.apiCors] default: exactly the headers that a hand-made set-up allows
@@ -29,8 +32,9 @@ export async function stage(t, { options = {}, routes = {}, api = {}, apiCors, r
     routes: { '/echo': echo(), ...api },
   });
   const given = typeof options === 'function' ? options({ apiOrigin: apiSite.origin }) : options;
+  const shown = { serviceName: 'stage', endpoint: receiver.url, ...given, instrumentations: { ...quiet, ...given.instrumentations } };
   const site = await startSite({
-    routes: { '/echo': echo(), '/': webspanPage({ serviceName: 'stage', endpoint: receiver.url, ...given }, content), '/elsewhere': webspanlessPage, ...routes },
+    routes: { '/echo': echo(), '/': webspanPage(shown, content), '/elsewhere': webspanlessPage, ...routes },
   });
   browser ??= await launchBrowser();
   const context = await browser.newContext();

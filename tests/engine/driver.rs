@@ -85,14 +85,15 @@ impl Driver {
 
     /// A span of which `change` says what is special. None: it is not recorded.
     pub fn start_as(&mut self, name: &str, change: impl Fn(&mut Start)) -> Option<i32> {
-        let mut start = Start { name: name.as_bytes(), kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None };
+        let mut start =
+            Start { name: name.as_bytes(), kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None, captured: false };
         change(&mut start);
         self.recorded(|engine| engine.start(&start))
     }
 
     pub fn start_request(&mut self, method: &str, url: &str) -> i32 {
-        let start = Start { name: b"", kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None };
-        self.recorded(|engine| engine.start_request(&start, method.as_bytes(), url.as_bytes()))
+        let start = Start { name: b"", kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None, captured: false };
+        self.recorded(|engine| engine.start_request(&start, method.as_bytes(), url.as_bytes(), host(url).as_bytes()))
             .expect("a root span is recorded unless the sampler says no")
     }
 
@@ -300,4 +301,10 @@ pub fn int(value: i64) -> Option<any_value::Value> {
 pub fn list(values: impl IntoIterator<Item = Option<any_value::Value>>) -> Option<any_value::Value> {
     let values = values.into_iter().map(|value| AnyValue { value }).collect();
     Some(any_value::Value::ArrayValue(ArrayValue { values }))
+}
+
+/// What `URL.host` gives for the URLs of these tests.
+pub fn host(url: &str) -> &str {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    host.rsplit_once('@').map_or(host, |(_, host)| host)
 }

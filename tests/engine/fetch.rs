@@ -5,6 +5,8 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use webspan::capture::fetch::End;
 use webspan::capture::http::Failure;
+use webspan::capture::names::Semconv;
+use webspan::capture::timing::Timing;
 use webspan::context::{SAMPLED, SpanContext};
 use webspan::redact::Redactor;
 
@@ -166,11 +168,98 @@ fn the_end_says_how_much_is_known_of_it() {
 fn a_request_is_a_child_of_what_was_active() {
     let mut page = Driver::new();
     let parent = SpanContext { trace_id: [0xA1; 16], span_id: [0xB2; 8], flags: SAMPLED, remote: false };
-    let start = webspan::engine::Start { name: b"", kind: 0, scope: 0, at_ms: 1000.0, parent: Some(parent), decided: None };
+    let start = webspan::engine::Start { name: b"", kind: 0, scope: 0, at_ms: 1000.0, parent: Some(parent), decided: None, captured: true };
     page.spans(0..1); // Random bytes are there from here on.
-    let handle = page.engine.start_request(&start, b"GET", URL.as_bytes()).handle().unwrap();
+    let handle = page.engine.start_request(&start, b"GET", URL.as_bytes(), b"api.example").handle().unwrap();
     page.end(handle);
     page.flush();
     let span = page.only_request().spans().pop().unwrap();
     assert_eq!((&*span.trace_id, &*span.parent_span_id), (&parent.trace_id[..], &parent.span_id[..]));
+}
+
+/// Names of the attributes, in the order in which they were set.
+fn keys(span: &Span) -> Vec<&str> {
+    span.attributes.iter().map(|pair| &*pair.key).collect()
+}
+
+fn described(semconv: Semconv) -> Span {
+    let mut page = Driver::new();
+    page.engine.semconv = semconv;
+    requested_in(&mut page, "post", "https://api.example:8443/cart", |page, handle| {
+        page.engine.response(handle, 503);
+        page.engine.describe_timing(handle, &Timing { protocol: b"h2", encoded_body_bytes: 120.0, decoded_body_bytes: 400.0 });
+    })
+}
+
+#[test]
+fn attributes_have_the_names_of_the_conventions_that_were_asked_for() {
+    const STABLE: [&str; 9] = [
+        "http.request.method",
+        "url.full",
+        "server.address",
+        "server.port",
+        "http.response.status_code",
+        "error.type",
+        "network.protocol.version",
+        "http.response.body.size",
+        "webspan.response.body.decoded_size",
+    ];
+    const LEGACY: [&str; 9] = [
+        "http.method",
+        "http.url",
+        "http.host",
+        "http.scheme",
+        "http.status_code",
+        "error.type",
+        "http.flavor",
+        "http.response_content_length",
+        "http.response_content_length_uncompressed",
+    ];
+    let stable = described(Semconv::Stable);
+    assert_eq!((keys(&stable), &*stable.name), (STABLE.to_vec(), "POST"));
+    let legacy = described(Semconv::Legacy);
+    assert_eq!((keys(&legacy), &*legacy.name), (LEGACY.to_vec(), "HTTP POST"));
+    assert_eq!(attribute(&legacy.attributes, "http.host"), text("api.example:8443"));
+    let dup = described(Semconv::Dup);
+    assert_eq!(dup.name, "POST");
+    let mut both: Vec<&str> = [STABLE, LEGACY].concat();
+    both.sort_unstable();
+    both.dedup();
+    let mut found = keys(&dup);
+    found.sort_unstable();
+    assert_eq!(found, both);
+    for key in STABLE.iter().chain(&LEGACY) {
+        let same = [&stable, &legacy].into_iter().find_map(|span| attribute(&span.attributes, key));
+        assert_eq!(attribute(&dup.attributes, key), same, "{key}");
+    }
+}
+
+#[test]
+fn the_schema_is_named_only_where_its_names_are_used() {
+    for (semconv, named) in [(Semconv::Stable, true), (Semconv::Legacy, false), (Semconv::Dup, false)] {
+        let mut page = Driver::new();
+        page.engine.semconv = semconv;
+        page.spans(0..1);
+        page.flush();
+        let resource = page.only_request().message().resource_spans.remove(0);
+        assert_eq!(!resource.schema_url.is_empty(), named);
+        assert_eq!(resource.scope_spans[0].schema_url, resource.schema_url);
+    }
+}
+
+#[test]
+fn resource_timing_that_tells_nothing_leaves_no_attribute() {
+    for (protocol, version) in [("", None), ("h2", Some("2")), ("h3", Some("3")), ("http/1.1", Some("1.1")), ("unknown", None)] {
+        let span = requested("GET", URL, |page, handle| {
+            let timing = Timing { protocol: protocol.as_bytes(), encoded_body_bytes: 0.0, decoded_body_bytes: 0.0 };
+            page.engine.describe_timing(handle, &timing);
+        });
+        assert_eq!(attribute(&span.attributes, "network.protocol.version"), version.and_then(text), "{protocol}");
+        assert!(!keys(&span).iter().any(|key| key.contains("size")));
+    }
+    let span = requested("GET", URL, |page, handle| {
+        page.engine.describe_timing(handle, &Timing { protocol: b"", encoded_body_bytes: 7.0, decoded_body_bytes: 7.0 });
+    });
+    assert_eq!(attribute(&span.attributes, "http.response.body.size"), int(7));
+    assert_eq!(attribute(&span.attributes, "webspan.response.body.decoded_size"), None, "it was not compressed");
 }

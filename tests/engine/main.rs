@@ -8,6 +8,7 @@ mod delivery;
 mod driver;
 mod encoding;
 mod fetch;
+mod globals;
 mod leaving;
 mod sampling;
 mod spans;

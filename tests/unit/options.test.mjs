@@ -15,6 +15,16 @@ const PUBLIC = { href: 'https://shop.example.com/cart/', hostname: 'shop.example
 const ENDPOINT = 'https://otel.example.com';
 const NO_LIMIT = 2 ** 31 - 1;
 
+/** What the options of fetch and of XHR are without any word. */
+const REQUESTS = {
+  requestHook: undefined,
+  applyCustomAttributesOnSpan: undefined,
+  ignoreUrls: [],
+  ignoreNetworkEvents: false,
+  measureRequestSize: false,
+  requireParentSpan: false,
+};
+
 const read = (options, page = PUBLIC) => readOptions({ endpoint: ENDPOINT, ...options }, page);
 const settingsOf = (options, page) => read(options, page).settings;
 const warningsOf = (options, page) => read(options, page).warnings;
@@ -52,7 +62,21 @@ test('fills in every default when called without argument on a loopback page', (
     noTraceHeaderUrls: [],
     corsTraceHeaders: ['traceparent'],
     consent: 'granted',
-    instrumentations: { fetch: { requestHook: undefined, applyCustomAttributesOnSpan: undefined, ignoreUrls: [] } },
+    instrumentations: {
+      fetch: REQUESTS,
+      xhr: REQUESTS,
+      documentLoad: {
+        applyCustomAttributesOnSpan: { documentLoad: undefined, documentFetch: undefined, resourceFetch: undefined },
+        ignoreNetworkEvents: false,
+        ignorePerformancePaintEvents: false,
+      },
+      navigation: { quietMillis: 100, maxDurationMillis: 10_000 },
+      errors: true,
+    },
+    pageTrace: true,
+    semconv: 'stable',
+    session: false,
+    documentUrl: false,
     redact: { keys: [], url: undefined },
     limits: {
       attributeCountLimit: 128,
@@ -61,6 +85,7 @@ test('fills in every default when called without argument on a loopback page', (
       linkCountLimit: 128,
       attributePerEventCountLimit: 128,
       attributePerLinkCountLimit: 128,
+      spansPerMinute: 1000,
     },
     onError: undefined,
     logLevel: 'warn',
@@ -71,19 +96,21 @@ test('fills in every default when called without argument on a loopback page', (
 test('documents for every option the default that it has, and a source for every option that OpenTelemetry or Fetch knows', async () => {
   const text = await readFile(source, 'utf8');
   const interfaces = new Map(
-    [...text.matchAll(/^export interface (\w+Options) \{\n(.*?)^\}/gms)].map(([, name, body]) => [
+    [...text.matchAll(/^export interface (\w+Options)(?: extends (\w+))? \{\n(.*?)^\}/gms)].map(([, name, base, body]) => [
       name,
-      [...body.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\n(?: *\/\/[^\n]*\n)? *(\w+)\?(?:: ([^\n]*);|\()/gs)].map(([, doc, key, type]) => ({ doc, key, type })),
+      [base, ...[...body.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\n(?: *\/\/[^\n]*\n)? *(\w+)\?(?:: ([^\n]*);|\()/gs)].map(([, doc, key, type]) => ({ doc, key, type }))],
     ]),
   );
   const documented = new Map();
   const walk = (name, prefix) => {
-    for (const { doc, key, type } of interfaces.get(name)) {
+    const [base, ...keys] = interfaces.get(name);
+    if (base) walk(base, prefix);
+    for (const { doc, key, type } of keys) {
       const inner = type?.match(/\w+Options\b/)?.[0];
       const fallback = doc.match(/@defaultValue (?:`([^`]+)`|none)/);
       assert.ok(fallback, `${prefix}${key} has @defaultValue`);
       documented.set(prefix + key, fallback[1]);
-      if (!prefix && !['consent', 'instrumentations'].includes(key)) assert.match(doc, /Source: [^]*https:\/\//, `${key} links its source`);
+      if (!prefix && !['consent', 'instrumentations', 'pageTrace', 'documentUrl'].includes(key)) assert.match(doc, /Source: [^]*https:\/\//, `${key} links its source`);
       if (inner) walk(inner, `${prefix}${key}.`);
     }
   };
@@ -92,7 +119,7 @@ test('documents for every option the default that it has, and a source for every
   const optionsOf = (record, prefix) =>
     Object.entries(record).flatMap(([key, value]) => [
       prefix + key,
-      ...(['retry', 'batch', 'redact', 'limits', 'instrumentations', 'fetch'].includes(key) ? optionsOf(value, `${prefix}${key}.`) : []),
+      ...(['retry', 'batch', 'redact', 'limits', 'instrumentations', 'fetch', 'xhr', 'documentLoad', 'navigation', 'session'].includes(key) ? optionsOf(value, `${prefix}${key}.`) : []),
     ]);
   const known = optionsOf(settings, '').filter((path) => path !== 'tracesUrl');
   assert.deepEqual([...documented.keys()].sort(), [...known, 'endpoint', 'tracesEndpoint'].sort());
@@ -138,7 +165,14 @@ test('keeps what was given', () => {
     ['corsTraceHeaders', []],
     ['consent', 'pending'],
     ['instrumentations.fetch', false],
-    ['instrumentations.fetch', { requestHook }, { requestHook, applyCustomAttributesOnSpan: undefined, ignoreUrls: [] }],
+    ['instrumentations.fetch', { requestHook }, { ...REQUESTS, requestHook }],
+    ['instrumentations.xhr', false],
+    ['instrumentations.navigation', { quietMillis: 50 }, { quietMillis: 50, maxDurationMillis: 10_000 }],
+    ['instrumentations.errors', false],
+    ['semconv', 'dup'],
+    ['session', true, { storage: 'memory', idleMillis: 1_800_000, maxAgeMillis: 14_400_000 }],
+    ['session', { storage: 'localStorage' }, { storage: 'localStorage', idleMillis: 1_800_000, maxAgeMillis: 14_400_000 }],
+    ['limits.spansPerMinute', Infinity, NO_LIMIT],
     ['redact', false],
     ['redact', { keys: ['pin'], url }],
     ['limits.attributeCountLimit', 0],
@@ -345,7 +379,7 @@ test('warns of an unknown option and names the nearest', () => {
   ]) {
     assert.deepEqual(warningsOf(nested(path, 1)), [`webspan: unknown option "${path}"; did you mean "${nearest}"?`]);
   }
-  for (const path of ['zoneful', 'constructor', 'toString', 'batch.url', 'instrumentations.xhr']) {
+  for (const path of ['zoneful', 'constructor', 'toString', 'batch.url', 'instrumentations.webVitals']) {
     assert.deepEqual(warningsOf(nested(path, 1)), [`webspan: unknown option "${path}".`]);
   }
 });

@@ -1,0 +1,223 @@
+// What fetch and XHR have in common: which requests get a span and which headers, and how resource timing is matched with them.
+
+import { startTimer, stopTimer } from '../clock.js';
+import type { RequestSettings } from '../options.js';
+import type { CoreSpan } from '../span.js';
+import type { CoreTracer } from '../tracer.js';
+import { isIgnored, matches, propagation } from '../urls.js';
+import type { CaptureHost } from './capture.js';
+import { REQUEST_BODY_SIZE, USER_AGENT } from './facts.js';
+import { describeTiming } from './timing.js';
+
+/** How long the browser is given to tell of the end of a request, unless the page is reading its body: of an unread one it never tells. */
+const CAP_MS = 1000;
+
+/** Clocks are coarse: a tenth of a millisecond in Chromium, a whole one in WebKit and Firefox. */
+const CLOCK_STEP_MS = 1;
+
+/** `End` in capture/fetch.rs. */
+const [KNOWN, BODY_UNKNOWN, UNFINISHED] = [0, 1, 2];
+
+/** A request that has not ended for us. */
+export interface Pending {
+  readonly span: CoreSpan;
+  readonly href: string;
+  /** Just before the browser was called, and just after. */
+  readonly startMs: number;
+  calledMs: number;
+  /** When the headers came. */
+  headersMs?: number;
+  /** Whose body the end is waited for. */
+  response?: Response;
+  /** When it ended. */
+  endMs?: number;
+  /** What the browser tells of it. */
+  entry?: PerformanceResourceTiming;
+  /** The browser's entry fits others too. */
+  ambiguous?: boolean;
+}
+
+/** A request that may go on: its span, and what is to be added to its headers. */
+export interface Begun {
+  /** Undefined when it is not recorded. */
+  pending: Pending | undefined;
+  headers: [name: string, value: string][];
+}
+
+export class Requests {
+  private readonly tracer: CoreTracer;
+  private readonly pending = new Map<string, Set<Pending>>();
+  private readonly unwatch: () => void;
+  private timer: number | undefined;
+  // Not `location.origin`: that of a sandboxed frame is not the one it has.
+  private readonly origin = globalThis.origin;
+
+  /** @param initiator What resource timing calls these requests. */
+  constructor(
+    private readonly host: CaptureHost,
+    private readonly options: RequestSettings,
+    name: string,
+    initiator: string,
+  ) {
+    this.tracer = host.tracer(name);
+    this.unwatch = host.timings.watch((entry) => {
+      // An image or a script of the same URL has an entry of its own.
+      if (entry.initiatorType === initiator) this.match(entry);
+    });
+  }
+
+  /** Nothing is to be traced now. Requests before the core has loaded are counted. */
+  skips(): boolean {
+    const { host } = this;
+    if (host.silent()) return true;
+    if (!host.core.on) host.core.notReady++;
+    return !host.core.on;
+  }
+
+  /** Undefined for a URL that is ignored. */
+  begin(url: URL, method: string, body: unknown): Begun | undefined {
+    const { host, options } = this;
+    const { core, settings, active } = host;
+    const { href } = url;
+    const parent = active.parent(undefined);
+    if (isIgnored(url, settings) || matches(options.ignoreUrls, href) || (options.requireParentSpan && !parent)) return undefined;
+    const shown = this.recorded(href);
+    const server = shown === href ? url.host : hostOf(shown);
+    const startMs = core.now();
+    const span = this.tracer.begin(parent, method, undefined, false, (scope) => {
+      const methodBytes = core.text(method, 0);
+      const urlBytes = core.text(shown, methodBytes);
+      return core.x.start_request(methodBytes, urlBytes, core.text(server, methodBytes + urlBytes), scope, startMs);
+    });
+    let pending: Pending | undefined;
+    if (span.handle >= 0) {
+      pending = { span, href, startMs, calledMs: Infinity };
+      const others = this.pending.get(href);
+      if (others) others.add(pending);
+      else this.pending.set(href, new Set([pending]));
+      host.requestsChanged(1, startMs);
+      if (options.measureRequestSize) core.fact(span.handle, REQUEST_BODY_SIZE, bodyBytes(body));
+      if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
+    }
+    return { pending, headers: span.isValid() && host.propagates() ? this.headers(span, url) : [] };
+  }
+
+  /** What may be recorded of a URL after the core has taken the known secrets out, if the page wants a word in it. */
+  private recorded(href: string): string {
+    const { core, settings } = this.host;
+    const word = settings.redact && settings.redact.url;
+    if (!word) return href;
+    // Without an answer nothing of it is known to be harmless.
+    let answer = 'REDACTED';
+    this.host.aside(() => (answer = String(word(core.read(core.x.redact_url(core.text(href, 0)))))));
+    return answer;
+  }
+
+  private headers(span: CoreSpan, url: URL): [string, string][] {
+    const { settings } = this.host;
+    const to = propagation(url, this.origin, settings);
+    if (to === 'none') return [];
+    const all: [string, string][] = [['traceparent', span.traceparent()]];
+    if (span.traceState) all.push(['tracestate', span.traceState]);
+    return to === 'cors' ? all.filter(([name]) => settings.corsTraceHeaders.includes(name)) : all;
+  }
+
+  /** The headers came. What is known of the end is in `endMs`; `awaited`: of the rest, resource timing will tell. */
+  respond(pending: Pending, status: number, awaited: boolean): void {
+    const { core } = this.host;
+    pending.headersMs = core.now();
+    if (status) core.x.set_response(pending.span.handle, status);
+    if (pending.ambiguous || pending.entry || !awaited) this.close(pending);
+    else this.timer ??= startTimer(this.cap, CAP_MS);
+  }
+
+  /** `aborted`: it was the page's wish, unless the reason is a timeout. */
+  fail(pending: Pending, aborted: boolean, errorName: string, reasonName: string): void {
+    const { core } = this.host;
+    const errorBytes = core.text(errorName, 0);
+    core.x.fail_request(pending.span.handle, +aborted, errorBytes, core.text(reasonName, errorBytes));
+    pending.endMs ??= core.now();
+    this.close(pending);
+  }
+
+  /** Ends it with what is known by now. */
+  close(pending: Pending, gone = false): void {
+    const { endMs, entry, headersMs, response, startMs } = pending;
+    const told = entry && Math.max(entry.responseEnd, startMs);
+    if (endMs ?? told) this.end(pending, KNOWN, (endMs ?? told)!);
+    else if (headersMs !== undefined && !(gone && response?.bodyUsed)) this.end(pending, BODY_UNKNOWN, headersMs);
+    else this.end(pending, UNFINISHED, this.host.core.now());
+  }
+
+  private end(pending: Pending, how: number, endMs: number): void {
+    const { host } = this;
+    const { core } = host;
+    const { span, href, entry, startMs } = pending;
+    const others = this.pending.get(href);
+    if (!others?.delete(pending)) return;
+    if (!others.size) this.pending.delete(href);
+    if (entry) describeTiming(core, span, entry, !this.options.ignoreNetworkEvents);
+    const { handle } = span;
+    span.handle = -1;
+    const due = handle >= 0 && core.x.end_request(handle, how, endMs, core.now()) > 0;
+    host.requestsChanged(-1, startMs);
+    if (due) core.pump();
+  }
+
+  /** An entry that fits two requests belongs to none. */
+  private match(entry: PerformanceResourceTiming): void {
+    const open = [...(this.pending.get(entry.name) ?? [])].filter(({ entry: known, startMs }) => !known && startMs - CLOCK_STEP_MS <= entry.startTime);
+    // Where somebody else's wrapper below ours waits before it calls the browser, the request starts later.
+    const during = open.filter(({ calledMs }) => entry.startTime <= calledMs + CLOCK_STEP_MS);
+    const fitting = during.length ? during : open;
+    for (const pending of fitting) {
+      // One that had fitted several before: the others may have ended meanwhile, and this entry may be theirs.
+      if (fitting.length > 1 || pending.ambiguous) pending.ambiguous = true;
+      else pending.entry = entry;
+      if (pending.headersMs !== undefined) this.close(pending);
+    }
+  }
+
+  private readonly cap = (): void => {
+    this.timer = undefined;
+    this.host.guard(() => {
+      const now = this.host.core.now();
+      let nextMs = Infinity;
+      for (const pending of this.all()) {
+        const { headersMs, endMs, response } = pending;
+        if (headersMs === undefined || (endMs === undefined && response?.bodyUsed)) continue;
+        const dueMs = (endMs ?? headersMs) + CAP_MS;
+        if (dueMs <= now) this.close(pending);
+        else nextMs = Math.min(nextMs, dueMs);
+      }
+      if (nextMs < Infinity) this.timer = startTimer(this.cap, nextMs - now);
+    });
+  };
+
+  private all(): Pending[] {
+    return [...this.pending.values()].flatMap((requests) => [...requests]);
+  }
+
+  settle(gone: boolean): void {
+    for (const pending of this.all()) if (gone || pending.endMs !== undefined) this.close(pending, gone);
+  }
+
+  uninstall(): void {
+    this.unwatch();
+    stopTimer(this.timer);
+  }
+}
+
+function hostOf(href: string): string {
+  try {
+    return new URL(href).host;
+  } catch {
+    return '';
+  }
+}
+
+/** Bytes of a body, where they are known without reading it. */
+function bodyBytes(body: unknown): number | undefined {
+  if (typeof body === 'string' || body instanceof URLSearchParams) return new Blob([`${body}`]).size;
+  return (body as Blob | null | undefined)?.size ?? (body as ArrayBuffer | null | undefined)?.byteLength;
+}
