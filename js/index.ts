@@ -33,7 +33,7 @@ const NAME = 'webspan';
 const VERSION = __VERSION__;
 
 /** How the page has turned (`page_turned` in abi.rs). */
-const [VISIBLE, HIDDEN, LEAVING] = [0, 1, 2];
+const [VISIBLE, HIDDEN, KEPT, GONE] = [0, 1, 2, 3];
 
 /** `semconv` of `set_options` in abi.rs. */
 const SEMCONV = ['stable', 'legacy', 'dup'];
@@ -121,9 +121,9 @@ class Instance implements Webspan {
     add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
     add('errors', errors, () => installErrors(host));
     const unwatch = watchPage({
-      hidden: () => this.settle(false, () => core.x.page_turned(HIDDEN)),
-      leaving: (kept) => this.settle(!kept, () => core.x.page_turned(LEAVING)),
-      visible: () => this.guard(() => core.x.page_turned(VISIBLE)),
+      hidden: () => this.settle(HIDDEN),
+      leaving: (kept) => this.settle(kept ? KEPT : GONE),
+      visible: () => this.guard(() => core.x.page_turned(VISIBLE, core.now())),
       activated: () => {
         this.prerendering = false;
         this.guard(() => this.hold());
@@ -283,11 +283,13 @@ class Instance implements Webspan {
     for (const { settle } of this.captures) settle?.(gone);
   }
 
-  private settle(gone: boolean, tell: () => void): void {
+  /** The page is hidden, or goes: what has ended leaves now. */
+  private settle(how: number): void {
+    const { core } = this;
     this.transport.leaving = true;
     this.guard(() => {
-      this.settleCaptures(gone);
-      tell();
+      this.settleCaptures(how === GONE);
+      core.x.page_turned(how, core.now());
     });
     this.transport.leaving = false;
   }

@@ -464,13 +464,18 @@ pub fn discard_spans(why: u8) {
     with(|door| door.engine.discard(if why == 0 { Loss::Consent } else { Loss::Shutdown }))
 }
 
-/// The page is visible (0), hidden (1), or going (2).
+/// The page is visible (0), hidden (1), going into the back-forward cache (2), or going for good (3).
 #[wasm_bindgen]
-pub fn page_turned(how: u8) {
-    with(|door| match how {
-        0 => door.engine.show_page(),
-        1 => door.engine.hide(),
-        _ => door.engine.leave(),
+pub fn page_turned(how: u8, now_ms: f64) {
+    with(|door| {
+        if how == 3 {
+            door.engine.abandon(now_ms);
+        }
+        match how {
+            0 => door.engine.show_page(),
+            1 => door.engine.hide(),
+            _ => door.engine.leave(),
+        }
     })
 }
 

@@ -9,6 +9,8 @@ use crate::otlp::trace::scope_spans::SPANS;
 struct Finished {
     /// Index in the engine's list of instrumentation scopes.
     scope: u8,
+    /// [`crate::span::Span::rank`]
+    rank: u8,
     /// [`Batch::id`] of the request that it left in, or [`WAITING`].
     batch: i32,
     bytes: Box<[u8]>,
@@ -53,7 +55,7 @@ impl Queue {
     }
 
     /// False when the queue is full: then the span is lost.
-    pub fn push(&mut self, scope: u8, bytes: Box<[u8]>, now_ms: f64, rules: &Rules) -> bool {
+    pub fn push(&mut self, scope: u8, rank: u8, bytes: Box<[u8]>, now_ms: f64, rules: &Rules) -> bool {
         if self.waiting >= rules.max_queue_size {
             return false;
         }
@@ -61,7 +63,7 @@ impl Queue {
             self.since_ms = now_ms;
         }
         self.waiting += 1;
-        self.spans.push(Finished { scope, batch: WAITING, bytes });
+        self.spans.push(Finished { scope, rank, batch: WAITING, bytes });
         true
     }
 
@@ -74,17 +76,19 @@ impl Queue {
         }
     }
 
-    /// Puts the eldest that wait into a batch, as many as `max_spans` and `max_bytes` allow; what stays behind waits from now on. One that
-    /// is too large keeps none behind it from going. The number of those in the batch.
+    /// Puts those that wait into a batch, as many as `max_spans` and `max_bytes` allow: of the highest rank first, and of these the eldest. What
+    /// stays behind waits from now on. One that is too large keeps none behind it from going. The number of those in the batch.
     pub fn take(&mut self, batch: i32, max_spans: usize, max_bytes: usize, now_ms: f64) -> u32 {
         let mut count = 0;
         let mut bytes_left = max_bytes;
-        for span in self.spans.iter_mut().filter(|span| span.batch == WAITING) {
-            let span_bytes = SPANS.len_size(span.bytes.len());
-            if count < max_spans && span_bytes <= bytes_left {
-                bytes_left -= span_bytes;
-                span.batch = batch;
-                count += 1;
+        for rank in 0..=2 {
+            for span in self.spans.iter_mut().filter(|span| span.batch == WAITING && span.rank == rank) {
+                let span_bytes = SPANS.len_size(span.bytes.len());
+                if count < max_spans && span_bytes <= bytes_left {
+                    bytes_left -= span_bytes;
+                    span.batch = batch;
+                    count += 1;
+                }
             }
         }
         self.waiting -= count;
@@ -155,7 +159,7 @@ mod tests {
     }
 
     fn push(queue: &mut Queue, size: usize, now_ms: f64, rules: &Rules) -> bool {
-        queue.push(0, alloc::vec![0; size].into_boxed_slice(), now_ms, rules)
+        queue.push(0, 1, alloc::vec![0; size].into_boxed_slice(), now_ms, rules)
     }
 
     fn sizes(queue: &Queue, batch: i32) -> Vec<usize> {
@@ -208,6 +212,18 @@ mod tests {
             assert_eq!(sizes(&queue, WAITING), behind, "{max_spans} spans, {max_bytes} bytes");
             assert_eq!((count as usize, queue.len()), (taken.len(), behind.len()));
         }
+    }
+
+    #[test]
+    fn when_not_all_fit_the_highest_rank_goes() {
+        let mut queue = Queue::default();
+        for (rank, size) in [(2, 10), (1, 11), (0, 12), (2, 13), (1, 14), (0, 15)] {
+            assert!(queue.push(0, rank, alloc::vec![0; size].into_boxed_slice(), 0.0, &Rules::DEFAULT));
+        }
+        assert_eq!(queue.take(1, 3, usize::MAX, 0.0), 3);
+        assert_eq!(sizes(&queue, 1), [11, 12, 15], "in the order in which they ended");
+        assert_eq!(queue.take(2, 9, 2 + 14 + 2 + 10, 0.0), 2);
+        assert_eq!(sizes(&queue, 2), [10, 14]);
     }
 
     #[test]

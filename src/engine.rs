@@ -394,7 +394,7 @@ impl Engine {
     pub fn end(&mut self, handle: i32, end_ms: f64, now_ms: f64) -> bool {
         let Some(span) = self.open.get(handle) else { return false };
         let bytes = span.finish(end_ms, &mut self.room);
-        let scope = span.scope;
+        let (scope, rank) = (span.scope, span.rank());
         self.open.close(handle);
         self.counts.ended += 1;
         if self.show {
@@ -405,7 +405,7 @@ impl Engine {
         }
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
-        } else if self.queue.push(scope, bytes, now_ms, &self.rules) {
+        } else if self.queue.push(scope, rank, bytes, now_ms, &self.rules) {
             self.counts.queued += 1;
         } else {
             self.lose(Loss::QueueFull, 1, 0);
@@ -469,6 +469,13 @@ impl Engine {
     pub fn leave(&mut self) {
         self.hide();
         self.counts.resent += self.recall(true);
+    }
+
+    /// The page goes for good: what is open ends here, and says so.
+    pub fn abandon(&mut self, now_ms: f64) {
+        for handle in self.open.handles() {
+            self.end_request(handle, End::Unfinished, now_ms, now_ms);
+        }
     }
 
     /// The page is visible (again).

@@ -30,6 +30,10 @@ impl Slot {
     }
 }
 
+fn handle(generation: u16, index: usize) -> i32 {
+    (generation as i32) << 16 | index as i32
+}
+
 #[derive(Default)]
 pub struct OpenSpans {
     slots: Vec<Slot>,
@@ -53,7 +57,7 @@ impl OpenSpans {
             slot.close();
         }
         slot.open = true;
-        ((slot.generation as i32) << 16 | index as i32, &mut slot.span, evicted)
+        (handle(slot.generation, index), &mut slot.span, evicted)
     }
 
     fn eldest(&self) -> usize {
@@ -76,6 +80,12 @@ impl OpenSpans {
         if let Some(slot) = self.slot(handle) {
             slot.close();
         }
+    }
+
+    /// Of all spans that are open.
+    pub fn handles(&self) -> Vec<i32> {
+        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.open);
+        open.map(|(index, slot)| handle(slot.generation, index)).collect()
     }
 
     /// The end of all handles. They stay used up, so that none of them means a later span.

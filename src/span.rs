@@ -112,6 +112,17 @@ impl Span {
         }
     }
 
+    /// How much it is worth when not all can be sent: what failed first, then what began a trace, then the rest.
+    pub fn rank(&self) -> u8 {
+        if self.status == StatusCode::Error {
+            0
+        } else if self.parent_id == [0; 8] || self.parent_is_remote {
+            1
+        } else {
+            2
+        }
+    }
+
     pub fn started(&self) -> UnixNanos {
         self.start
     }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { launchTabs } from '../harness/browser.mjs';
+import { launchBrowser, launchTabs, openPage } from '../harness/browser.mjs';
 import { plain, startReceiver } from '../harness/receiver.mjs';
 import { events, startSite, text, webspanPage } from '../harness/site.mjs';
 import { stage } from './stage.mjs';
@@ -214,6 +214,32 @@ for (const beforeMs of [1, 100]) {
     assert.equal(plain(span.attributes)['webspan.unfinished'], undefined);
   });
 }
+
+test('spans that are open when the page goes for good are delivered as unfinished, and not when it may come back', async (t) => {
+  for (const bfcache of [false, true]) {
+    const receiver = await startReceiver();
+    const site = await startSite({ routes: { '/': webspanPage({ endpoint: receiver.url }), '/next': webspanPage({ endpoint: receiver.url, serviceName: 'next' }) } });
+    const browser = await launchBrowser({ bfcache });
+    try {
+      const { page } = await openPage(browser, site.url('/'));
+      await page.evaluate(() => void (window.open = window.instance.tracer.startSpan('open')));
+      await page.goto(site.url('/next'));
+      if (bfcache) {
+        // Not awaited: the page may be gone before it answers.
+        page.evaluate(() => history.back()).catch(() => {});
+        await page.waitForFunction(() => window.open);
+        await page.evaluate(() => (window.open.end(), window.instance.flush()));
+      }
+      const [span] = await receiver.waitForSpans(({ name }) => name === 'open');
+      assert.equal(plain(span.attributes)['webspan.unfinished'], bfcache ? undefined : true);
+      assert.equal(receiver.spans.filter(({ name }) => name === 'open').length, 1);
+    } finally {
+      await browser.close();
+      await site.close();
+      await receiver.close();
+    }
+  }
+});
 
 test('a page that is hidden sends what waits, and goes on when it is shown again', async (t) => {
   const receiver = await startReceiver();

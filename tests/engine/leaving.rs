@@ -1,10 +1,11 @@
 //! The page is hidden, goes, and perhaps comes back.
 
+use opentelemetry_proto::tonic::common::v1::any_value;
 use webspan::batch::Rules;
 use webspan::engine::Loss;
 use webspan::retry::Answer;
 
-use crate::driver::{Driver, Report, Request};
+use crate::driver::{Driver, Report, Request, attribute, text};
 
 /// Of the 65,536 bytes that a browser lets a whole page have in flight with `keepalive`, those that are ours.
 const SHARE_BYTES: usize = 57_344;
@@ -329,4 +330,20 @@ fn a_loss_on_the_way_out_is_told_and_counted_like_any_other() {
     page.status(&request, 403);
     assert_eq!(page.reports, [Report { loss: Loss::Refused, status: 403, spans: 2 }]);
     page.assert_books_balance();
+}
+
+#[test]
+fn what_is_open_when_the_page_goes_for_good_is_delivered_and_says_so() {
+    let mut page = Driver::new();
+    let handle = page.start("a long task");
+    page.set_text(handle, "step", "second of three");
+    page.now_ms += 250.0;
+    page.engine.abandon(page.now_ms);
+    page.leave();
+    let span = page.only_request().spans().pop().expect("the open span was sent");
+    assert_eq!(attribute(&span.attributes, "step"), text("second of three"));
+    assert_eq!(attribute(&span.attributes, "webspan.unfinished"), Some(any_value::Value::BoolValue(true)));
+    assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 250_000_000);
+    assert!(!page.engine.end(handle, page.now_ms, page.now_ms), "it has ended");
+    assert_eq!(page.engine.counts.ended, 1);
 }
