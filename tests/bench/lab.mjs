@@ -4,11 +4,37 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
 import { ensureBrowser } from '../../js/build/setup.mjs';
 import { FLAGS, watchPage } from '../harness/browser.mjs';
-import { flood, json, page as html, startSite } from '../harness/site.mjs';
+import { flood, json, page as html, startSite, text } from '../harness/site.mjs';
 import { median } from './statistics.mjs';
 import { startCollector } from './collector.mjs';
 
 const MB = 1_000_000;
+
+/** What a page of the row `page-load` loads beside its document. */
+export const SUBRESOURCES = 60;
+export const FETCHES_WHILE_LOADING = 20;
+
+/** A page that starts an SDK, makes requests, and has as many style sheets, scripts and images as it says. */
+function loadingPage(query) {
+  const kinds = [(n) => `<link rel="stylesheet" href="/asset/${n}.css">`, (n) => `<script src="/asset/${n}.js"></script>`, (n) => `<img src="/asset/${n}.svg">`];
+  const assets = Array.from({ length: SUBRESOURCES }, (_, index) => kinds[index % kinds.length](index));
+  const start = `<script type="module">
+    import * as loaded from ${JSON.stringify(query.get('sdk'))};
+    import * as workload from '/page/workload?for=${query.get('id')}';
+    Object.assign(globalThis, workload, { sdk: loaded.default ?? loaded });
+    sdk.start(${query.get('options')});
+    const fetched = fetchAll(0, ${FETCHES_WHILE_LOADING}, 6);
+    const complete = new Promise((resolve) => addEventListener('load', resolve));
+    globalThis.loaded = () => Promise.all([fetched, complete]).then(settle);
+  </script>`;
+  return html({ head: start + assets.slice(0, SUBRESOURCES / 2).join(''), body: assets.slice(SUBRESOURCES / 2).join('') });
+}
+
+function asset(path) {
+  if (path.endsWith('.css')) return text('.a { color: green; }', { headers: { 'Content-Type': 'text/css' } });
+  if (path.endsWith('.js')) return text('globalThis.count = (globalThis.count ?? 0) + 1;', { headers: { 'Content-Type': 'text/javascript' } });
+  return text('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>', { headers: { 'Content-Type': 'image/svg+xml' } });
+}
 
 /** Large enough for any sample between two collections. In megabytes, for both halves of the young generation. */
 const YOUNG_MB = 64;
@@ -38,6 +64,8 @@ export async function withLab(bundles, { uncollected = false, bfcache = true }, 
     routes: {
       '/': html(),
       '/api/items/*': (request, response) => json({ id: request.path.slice('/api/items/'.length), name: 'A thing', price: 1299 })(request, response),
+      '/loading': (request, response) => loadingPage(request.url.searchParams)(request, response),
+      '/asset/*': (request, response) => asset(request.path)(request, response),
       '/body/50MB': flood({ totalBytes: 50 * MB }),
       '/body/200MB': flood({ totalBytes: 200 * MB }),
       // The name in the query makes each variant a source of its own: no compiled code is shared.
@@ -127,6 +155,18 @@ export class BenchPage {
     const asking = [];
     for (let time = 0; time < 5; time++) asking.push(await this.#threadMs('0'));
     return (await this.#threadMs(callOf(name, args))) - median(asking);
+  }
+
+  /** The same for a page load of the same origin, up to the time when all about it has been sent. */
+  async loadCpuMs(throttle) {
+    const [sdk, options] = this.startArguments();
+    await this.#cdp.send('Emulation.setCPUThrottlingRate', { rate: throttle });
+    const before = await this.#metric('ThreadTime');
+    await this.page.goto(this.lab.site.url(`/loading?${new URLSearchParams({ id: this.id, sdk, options: JSON.stringify(options) })}`));
+    await this.evaluate('loaded()');
+    const after = await this.#metric('ThreadTime');
+    await this.#cdp.send('Emulation.setCPUThrottlingRate', { rate: 1 });
+    return (after - before) * 1000;
   }
 
   async #threadMs(expression) {

@@ -9,7 +9,7 @@ let webspan;
 /**
  * @param {object} options
  * @param {string} options.collector OTLP/HTTP base URL
- * @param {boolean} [options.captures] requests become spans
+ * @param {boolean} [options.captures] requests and the page load become spans
  * @param {boolean} [options.sampled]
  * @param {boolean} [options.waits] spans wait until `send`, up to the usual size of the queue
  */
@@ -19,7 +19,7 @@ export function start({ collector, captures = false, sampled = true, waits = fal
     endpoint: collector,
     sampler: sampled ? 'always_on' : 'always_off',
     ...(waits && { batch: { scheduledDelayMillis: 600_000, maxExportBatchSize: 2048 } }),
-    ...(!captures && { instrumentations: { fetch: false } }),
+    ...(!captures && { instrumentations: { fetch: false, xhr: false, documentLoad: false, navigation: false, errors: false } }),
   });
   ({ tracer } = webspan);
 }
