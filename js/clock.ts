@@ -8,7 +8,7 @@ interface Zoned {
 const zoned = globalThis as Zoned;
 const performance = globalThis.performance as Performance | undefined;
 
-const { now: wall } = Date;
+const { now: wall, parse } = Date;
 // Kept as functions of their own, since `performance` is a getter that costs 70 ns.
 const elapsed = performance?.now.bind(performance) ?? wall;
 
@@ -16,6 +16,12 @@ const elapsed = performance?.now.bind(performance) ?? wall;
 export const wallMs = (): number => wall();
 /** Milliseconds since {@link timeOriginMs}. */
 export const pageMs = (): number => elapsed();
+/**
+ * How many milliseconds a `Retry-After` header asks to wait: a number of seconds, or a date. NaN when it cannot be read. The date's eldest
+ * form, which does not say so, is in GMT like the others. <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+ */
+export const retryAfterMs = (value: string): number =>
+  /^\d+$/.test(value) ? +value * 1000 : Math.max(0, parse(value.replace(/( GMT)?$/, ' GMT')) - wall());
 /** When the page's time began, in Unix milliseconds. */
 export const timeOriginMs = performance?.timeOrigin ?? 0;
 

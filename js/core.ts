@@ -146,15 +146,6 @@ export class Core {
     else if (handle === GLOBALS) x.set_fact(handle, fact, LIST, 0);
   }
 
-  /** Copies bytes into the scratch area from `at` on; their length. */
-  put(bytes: Uint8Array, at: number): number {
-    if (!this.on) return 0;
-    this.refresh();
-    if (at + bytes.length > this.bytes.length) this.grow(at, at + bytes.length);
-    this.bytes.set(bytes, at);
-    return bytes.length;
-  }
-
   /** The text of `length` bytes that the core has put into the scratch area. */
   read(length: number): string {
     this.refresh();

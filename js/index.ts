@@ -14,6 +14,7 @@ import { wallMs } from './clock.js';
 import { Core, GLOBALS, RESOURCE, type Exports } from './core.js';
 import { load } from '#fallback';
 import { type Attributes, readOptions, type Settings, type WebspanOptions } from './options.js';
+import type { FinishedSpan } from './otlp.js';
 import { isPrerendering, watchPage } from './page.js';
 import { coreSpan, CoreSpan, pushList, setAttributes } from './span.js';
 import { describeThrown, textOf } from './thrown.js';
@@ -76,7 +77,7 @@ class Instance implements Webspan {
     this.transport = new Transport(core, settings, {
       fetch: globalThis.fetch,
       report: (message) => this.report(message, 'warn'),
-      show: (json) => this.show(json),
+      show: (spans) => this.show(spans),
       aside: (run) => this.aside(run),
     });
     this.touch = this.toucher();
@@ -315,7 +316,6 @@ class Instance implements Webspan {
     this.hold();
     x.set_options(
       typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
-      +(settings.protocol === 'http/json'),
       +settings.debug,
       +!!settings.tracesUrl,
       +!!redact,
@@ -354,10 +354,9 @@ class Instance implements Webspan {
   }
 
   /** The console exporter. */
-  private show(lines: string): void {
-    for (const line of lines.split('\n')) {
-      const span = JSON.parse(line);
-      console.groupCollapsed(`webspan: ${span.name} ${(Number(span.endTimeUnixNano) - Number(span.startTimeUnixNano)) / 1e6} ms`);
+  private show(spans: FinishedSpan[]): void {
+    for (const span of spans) {
+      console.groupCollapsed(`webspan: ${span.name} ${Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6} ms`);
       console.log(span);
       console.groupEnd();
     }

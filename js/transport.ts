@@ -1,8 +1,9 @@
 // Bytes to a request to an answer. What is sent when, and what an answer means, the core decides.
 
-import { startTimer, stopTimer, wallMs } from './clock.js';
+import { retryAfterMs, startTimer, stopTimer } from './clock.js';
 import { type Core, LOSSES } from './core.js';
 import type { Settings } from './options.js';
+import { type ExportResponse, type FinishedSpan, readRequest, readResponse, readSpans } from './otlp.js';
 
 /** Effects of `next_effect` in abi.rs. */
 const [SEND, SHOW, REPORT] = [1, 2, 3];
@@ -18,8 +19,7 @@ export interface TransportHost {
   fetch: typeof fetch;
   /** Something went wrong that the page's developers should know. */
   report(message: string): void;
-  /** Finished spans, each a line of OTLP/JSON. */
-  show(lines: string): void;
+  show(spans: FinishedSpan[]): void;
   /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */
   aside(run: () => void): void;
 }
@@ -53,10 +53,12 @@ export class Transport {
         core.refresh();
         const [, , a, b, c] = core.words;
         if (effect === SEND) {
-          this.send(a, !!b, core.body());
+          const { body, type } = this.encoded(core.body());
+          const keepalive = core.x.fit_body(a, body.length);
+          if (keepalive >= 0) this.send(a, !!keepalive, body, type);
         } else if (effect === SHOW) {
-          const lines = new TextDecoder().decode(core.body());
-          this.host.aside(() => this.host.show(lines));
+          const spans = readSpans(core.body());
+          this.host.aside(() => this.host.show(spans));
         } else if (effect === REPORT) {
           this.host.report(`${c} spans lost: ${LOSSES[a]}${b ? ` (HTTP ${b})` : ''}; more of this are only counted in stats()`);
         }
@@ -101,11 +103,24 @@ export class Transport {
     for (const request of this.sending) request.abort();
   }
 
-  private async send(batch: number, keepalive: boolean, body: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { settings, host } = this;
+  /** A request of the core's in the encoding that was asked for. */
+  private encoded(body: Uint8Array<ArrayBuffer>): { body: Uint8Array<ArrayBuffer>; type: string } {
+    if (this.settings.protocol === 'http/json') {
+      try {
+        return { body: new TextEncoder().encode(JSON.stringify(readRequest(body), asItIs)), type: 'json' };
+      } catch {
+        // The page has broken what this takes. Every OTLP receiver has to understand the other encoding.
+      }
+    }
+    return { body, type: 'x-protobuf' };
+  }
+
+  private async send(batch: number, keepalive: boolean, body: Uint8Array<ArrayBuffer>, type: string): Promise<void> {
+    const { core, settings, host } = this;
     let status = NO_ANSWER;
-    let retryAfter = '';
-    let answer: Uint8Array | string = '';
+    let retryMs = NaN;
+    let rejected = 0;
+    let message = '';
     const limit = new AbortController();
     this.sending.add(limit);
     const timer = startTimer(() => {
@@ -123,8 +138,7 @@ export class Transport {
         // Without a pause where there is none to make: the page may be gone after it. fetch copies the body before it returns.
         headers = new Headers(given);
       }
-      const json = settings.protocol === 'http/json';
-      headers.set('content-type', json ? 'application/json' : 'application/x-protobuf');
+      headers.set('content-type', `application/${type}`);
       const response = await host.fetch.call(globalThis, settings.tracesUrl!, {
         // Nothing that a page has put into Object.prototype may get in.
         __proto__: null,
@@ -138,37 +152,22 @@ export class Transport {
         priority: 'low',
       } as RequestInit);
       status = response.status;
-      retryAfter = response.headers.get('retry-after') ?? '';
+      retryMs = retryAfterMs(response.headers.get('retry-after') ?? '');
       if (!response.ok) response.body?.cancel().catch(() => {});
-      else if (/json/.test(response.headers.get('content-type') ?? '')) answer = await response.text();
-      else answer = new Uint8Array(await response.arrayBuffer());
+      else {
+        const json = /json/.test(response.headers.get('content-type') ?? '');
+        const answer = json ? await response.json() : readResponse(new Uint8Array(await response.arrayBuffer()));
+        const { partialSuccess } = answer as ExportResponse;
+        rejected = Number(partialSuccess?.rejectedSpans);
+        message = String(partialSuccess?.errorMessage ?? '');
+      }
     } catch {
-      // The status says how far it came; the body of a good answer may be missing.
+      // The status says how far it came. The body of a good answer may be missing, or be none: a proxy's page, or nothing at all.
     }
     stopTimer(timer);
     this.sending.delete(limit);
-    this.answered(batch, status, retryAfter, answer);
-  }
-
-  private answered(batch: number, status: number, retryAfter: string, answer: Uint8Array | string): void {
-    const { core, host } = this;
     try {
-      let rejected = 0;
-      let message = '';
-      if (typeof answer === 'string') {
-        try {
-          const partial = JSON.parse(answer).partialSuccess;
-          rejected = Math.max(0, Number(partial?.rejectedSpans) || 0);
-          message = String(partial?.errorMessage ?? '');
-        } catch {
-          // No JSON: a proxy's page, or nothing at all.
-        }
-        answer = new Uint8Array();
-      }
-      const retryBytes = core.text(retryAfter, 0);
-      const length = core.put(answer, retryBytes);
-      const told = core.x.take_answer(batch, status, retryBytes, length, rejected, Math.random(), wallMs(), core.now());
-      if (told > 0) message = core.read(told);
+      core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now());
       if (message) host.report(`the collector says: ${message}`);
       this.pump();
     } catch (error) {
@@ -192,5 +191,10 @@ export class Transport {
 
 /** Not by `instanceof`: zone.js and others have promises of their own. */
 const isPromise = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> => typeof (value as PromiseLike<T> | undefined)?.then === 'function';
+
+/** For `JSON.stringify`, which else writes what a `toJSON` of the page's makes of an array. */
+function asItIs(this: Record<string, unknown>, key: string): unknown {
+  return this[key];
+}
 
 const aborted = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => signal.addEventListener('abort', reject));

@@ -24,7 +24,7 @@ use crate::engine::{Effect, Engine, Loss, Stage, Start, Started};
 use crate::id;
 use crate::limits::Limits;
 use crate::redact::Redactor;
-use crate::retry::{self, Answer, Policy};
+use crate::retry::{Answer, Policy};
 use crate::runaway::Runaway;
 use crate::sampler::Sampler;
 use crate::span::StatusCode;
@@ -159,10 +159,9 @@ pub fn refill_pool() -> bool {
 
 /// `semconv`: 0 stable, 1 legacy, 2 both.
 #[wasm_bindgen]
-pub fn set_options(ratio: f64, json: bool, show: bool, endpoint: bool, redact: bool, semconv: u8) {
+pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv: u8) {
     with(|door| {
         door.engine.sampler = Sampler::ratio(ratio);
-        door.engine.json = json;
         door.engine.show = show;
         door.engine.endpoint = endpoint;
         door.engine.redactor = Some(if redact { Redactor::new() } else { Redactor::of_credentials() });
@@ -489,46 +488,34 @@ pub fn is_settled() -> bool {
     with(|door| door.engine.is_settled())
 }
 
-/// Texts: the `Retry-After` header, and the body of the answer when it is protobuf. `status` 0: none came, and -1: it timed out.
-/// The length of what a partial success says, which stands in the scratch area; its count of spans is the first of the words.
+/// How long the body of a batch is as it leaves. 1: it goes with `keepalive`, 0: without, -1: not now; ask for `next_effect`. The body stays
+/// where it is.
 #[wasm_bindgen]
-#[expect(clippy::too_many_arguments, reason = "an answer is read at once: status, two texts, and both clocks")]
-pub fn take_answer(
-    batch: i32,
-    status: i32,
-    retry_after_bytes: i32,
-    body_bytes: i32,
-    rejected: u32,
-    random: f64,
-    wall_ms: f64,
-    now_ms: f64,
-) -> i32 {
-    with(|door| {
-        let mut texts = Texts(&door.scratch);
-        let retry_after_ms = retry::retry_after(texts.next(retry_after_bytes), wall_ms);
-        let (told, message) = crate::otlp::response::partial_success(texts.next(body_bytes));
-        let message = Vec::from(message);
-        let rejected = rejected.max(told);
-        let answer = match status {
-            -1 => Answer::Timeout,
-            0 => Answer::NetworkError,
-            code => Answer::Status { code: code as u16, retry_after_ms },
-        };
-        door.engine.answer(batch, &answer, rejected, random, now_ms);
-        door.tell_words([rejected as i32]);
-        door.put(&message)
-    })
+pub fn fit_body(batch: i32, body_bytes: usize) -> i32 {
+    with(|door| door.engine.fit(batch, body_bytes).map_or(-1, i32::from))
+}
+
+/// `status` 0: no answer came, and -1: it timed out. `retry_after_ms`: below zero or NaN where the answer does not ask to wait.
+#[wasm_bindgen]
+pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, random: f64, now_ms: f64) {
+    let answer = match status {
+        -1 => Answer::Timeout,
+        0 => Answer::NetworkError,
+        code => Answer::Status { code: code as u16, retry_after_ms: (retry_after_ms >= 0.0).then_some(retry_after_ms) },
+    };
+    // What is below zero or no number counts as zero.
+    with(|door| door.engine.answer(batch, &answer, rejected as u32, random, now_ms))
 }
 
 /// What is to be done. The words are: the address and length of the body, and
-/// 1 send: batch, keepalive; 2 show: -; 3 report: loss, status, spans; 0 wait: milliseconds, or -1.
+/// 1 send: batch; 2 show: -; 3 report: loss, status, spans; 0 wait: milliseconds, or -1.
 #[wasm_bindgen]
 pub fn next_effect(now_ms: f64) -> i32 {
     with(|door| {
         let effect = door.engine.next(now_ms);
         let (code, a, b, c) = match effect {
             Effect::Wait { delay_ms } => (0, delay_ms.map_or(-1, |delay| delay as i32), 0, 0),
-            Effect::Send { batch, keepalive } => (1, batch, keepalive as i32, 0),
+            Effect::Send { batch } => (1, batch, 0, 0),
             Effect::Show => (2, 0, 0, 0),
             Effect::Report { loss, status, spans } => (3, loss as i32, status as i32, spans as i32),
         };

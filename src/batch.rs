@@ -101,14 +101,15 @@ impl Queue {
         self.spans.iter().filter(move |span| span.batch == batch).map(|span| (span.scope, &*span.bytes))
     }
 
-    /// The spans of a batch but for the first `keep` wait again; the number of those that do.
-    pub fn put_back(&mut self, batch: i32, keep: usize) -> u32 {
+    /// The spans of a batch wait again, and no longer than for their turn; their number.
+    pub fn put_back(&mut self, batch: i32) -> u32 {
         let mut count = 0;
-        for span in self.spans.iter_mut().filter(|span| span.batch == batch).skip(keep) {
+        for span in self.spans.iter_mut().filter(|span| span.batch == batch) {
             span.batch = WAITING;
             count += 1;
         }
         self.waiting += count;
+        self.since_ms = f64::NEG_INFINITY;
         count as u32
     }
 
@@ -231,10 +232,10 @@ mod tests {
         let mut queue = queue(&[1, 2, 3, 4]);
         queue.take(1, 2, usize::MAX, 0.0);
         queue.take(2, 1, usize::MAX, 0.0);
-        assert_eq!(queue.put_back(1, 0), 2);
-        queue.take(3, 9, usize::MAX, 0.0);
-        assert_eq!(sizes(&queue, 3), [1, 2, 4]);
-        assert_eq!(queue.put_back(3, 2), 1);
+        assert_eq!(queue.put_back(1), 2);
+        assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), Some(f64::NEG_INFINITY), "it has waited before");
+        queue.take(3, 2, usize::MAX, 0.0);
+        assert_eq!(sizes(&queue, 3), [1, 2]);
         assert_eq!(queue.remove(3), 2);
         assert_eq!((sizes(&queue, 2), sizes(&queue, WAITING), queue.len()), (std::vec![3], std::vec![4], 1));
     }

@@ -17,8 +17,7 @@ use crate::context::{RANDOM, SAMPLED, SpanContext};
 use crate::id::Pool;
 use crate::limits::{Limits, cut};
 use crate::open::{NOT_RECORDING, OpenSpans};
-use crate::otlp::json;
-use crate::otlp::trace::{self, event, link, resource};
+use crate::otlp::trace::{self, event, link, resource, scope_spans};
 use crate::redact::Redactor;
 use crate::resource::{self as describe, Browser};
 use crate::retry::{self, Answer, Policy, Reason, Verdict};
@@ -81,9 +80,9 @@ pub struct Counts {
 /// What the engine wants done.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
-    /// Send [`Engine::body`], and come back with [`Engine::answer`].
-    Send { batch: i32, keepalive: bool },
-    /// Finished spans to show: [`Engine::body`] is text, each of them a line of OTLP/JSON.
+    /// Send [`Engine::body`], in whatever encoding: ask [`Engine::fit`] how, and come back with [`Engine::answer`].
+    Send { batch: i32 },
+    /// Finished spans to show: [`Engine::body`] is a `ScopeSpans` of them.
     Show,
     /// Spans were lost. `status` is that of the answer, or zero.
     Report { loss: Loss, status: u16, spans: u32 },
@@ -134,8 +133,6 @@ pub struct Engine {
     pub redactor: Option<Redactor>,
     pub semconv: Semconv,
     pub runaway: Runaway,
-    /// OTLP/JSON instead of protobuf.
-    pub json: bool,
     /// Show each finished span.
     pub show: bool,
     /// There is somewhere to send to.
@@ -160,7 +157,7 @@ pub struct Engine {
     room: Vec<u8>,
     /// Room for text without its secrets.
     cleaned: Vec<u8>,
-    /// Finished spans that are to be shown, as OTLP/JSON, each in a line.
+    /// Finished spans that are to be shown, as fields of a `ScopeSpans`.
     shown: Vec<u8>,
     reports: Vec<Effect>,
     reported: [bool; 9],
@@ -169,6 +166,8 @@ pub struct Engine {
     last_batch: i32,
     /// Spans in a batch: less than the rule once the collector has found a request too large.
     max_batch: usize,
+    /// How many times as long as here the last body was when it left: JSON is longer than protobuf, by a factor that depends on what is in it.
+    growth: f64,
     /// The page is hidden or going.
     leaving: bool,
     /// The page is leaving right now: several requests at once, within the share.
@@ -190,7 +189,6 @@ impl Engine {
             redactor: None,
             semconv: Semconv::Stable,
             runaway: Runaway::new(u32::MAX),
-            json: false,
             show: false,
             endpoint: true,
             held: false,
@@ -214,6 +212,7 @@ impl Engine {
             batches: Vec::new(),
             last_batch: 0,
             max_batch: usize::MAX,
+            growth: 1.0,
             leaving: false,
             hurried: false,
             flushing: false,
@@ -398,10 +397,7 @@ impl Engine {
         self.open.close(handle);
         self.counts.ended += 1;
         if self.show {
-            if !self.shown.is_empty() {
-                self.shown.push(b'\n');
-            }
-            json::span(&bytes, &mut self.shown);
+            scope_spans::SPANS.put_bytes(&mut self.shown, &bytes);
         }
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
@@ -496,7 +492,7 @@ impl Engine {
     }
 
     fn put_back(&mut self, batch: i32) -> u32 {
-        let count = self.queue.put_back(batch, 0);
+        let count = self.queue.put_back(batch);
         self.counts.in_flight -= count;
         self.counts.queued += count;
         count
@@ -613,7 +609,6 @@ impl Engine {
         let now_or_never = self.flushing;
         let again = self.batches.iter().find(|batch| !batch.is_in_flight() && (now_or_never || batch.again_ms <= now_ms))?;
         let id = again.id;
-        self.encode(id);
         Some(self.send(id))
     }
 
@@ -623,9 +618,8 @@ impl Engine {
         let mut max_bytes = usize::MAX;
         if self.leaving {
             let envelope = trace::envelope_size(&self.resource_message(), &self.scopes);
-            // The text of OTLP/JSON is nearly always less than four times as long as the bytes that are counted here.
-            let room = if self.json { self.keepalive_room() / 4 } else { self.keepalive_room() };
-            max_bytes = room.saturating_sub(envelope);
+            let room = self.keepalive_room() as f64 / self.growth;
+            max_bytes = (room as usize).saturating_sub(envelope);
         }
         self.last_batch = (self.last_batch & 0x3FFF_FFFF) + 1;
         let id = self.last_batch;
@@ -636,42 +630,42 @@ impl Engine {
         if count == 0 {
             return None;
         }
-        self.encode(id);
-        // How long text is, nobody knows before it is written.
-        while self.leaving && count > 1 && self.body.len() > self.keepalive_room() {
-            count -= self.queue.put_back(id, count as usize / 2);
-            self.encode(id);
-        }
         self.counts.queued -= count;
         self.counts.in_flight += count;
         self.batches.push(Batch { id, attempts: 0, first_sent_ms: now_ms, again_ms: now_ms, keepalive_bytes: 0 });
         Some(self.send(id))
     }
 
-    /// The body holds the spans of this batch.
-    fn send(&mut self, id: i32) -> Effect {
-        let keepalive = self.body.len() <= self.keepalive_room();
-        if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
-            batch.attempts += 1;
-            batch.again_ms = f64::INFINITY;
-            batch.keepalive_bytes = if keepalive { self.body.len() } else { 0 };
-        }
-        Effect::Send { batch: id, keepalive }
-    }
-
     /// The request for the spans of a batch, into the body.
-    fn encode(&mut self, batch: i32) {
+    fn send(&mut self, id: i32) -> Effect {
         self.body.clear();
         let resource = self.resource_message();
         // The schema says what the names mean: those of old are in none that is current.
         let schema = if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" };
-        if self.json {
-            self.room.clear();
-            trace::export_request(&mut self.room, &resource, &self.scopes, schema, self.queue.batch(batch));
-            json::request(&self.room, &mut self.body);
-        } else {
-            trace::export_request(&mut self.body, &resource, &self.scopes, schema, self.queue.batch(batch));
+        trace::export_request(&mut self.body, &resource, &self.scopes, schema, self.queue.batch(id));
+        if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
+            batch.attempts += 1;
+            batch.again_ms = f64::INFINITY;
         }
+        Effect::Send { batch: id }
+    }
+
+    /// How long the body of a batch is as it leaves: whether it goes with `keepalive`. `None`: not now. What leaves with the page and does not
+    /// fit would be cut off: its spans wait again, and [`Engine::next`] makes the next batch smaller, or leaves out the span that is too large.
+    pub fn fit(&mut self, id: i32, body_bytes: usize) -> Option<bool> {
+        let fits = body_bytes <= self.keepalive_room();
+        self.growth = body_bytes as f64 / self.body.len() as f64;
+        let index = self.batches.iter().position(|batch| batch.id == id)?;
+        let batch = &mut self.batches[index];
+        batch.keepalive_bytes = if fits { body_bytes } else { 0 };
+        // A single span does not get smaller: it lets others go first while there is hurry, and then goes as it is.
+        let can_wait = self.hurried || self.queue.batch(id).count() > 1;
+        if !fits && self.leaving && can_wait {
+            self.batches.swap_remove(index);
+            self.put_back(id);
+            return None;
+        }
+        Some(fits)
     }
 
     fn resource_message(&self) -> Vec<u8> {

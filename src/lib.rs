@@ -19,7 +19,7 @@
 //! | [`sampler`], [`limits`], [`runaway`], [`redact`] | what is recorded, how much of it, and what never leaves the page |
 //! | [`capture`] | facts of one kind of browser event to the names of the semantic conventions |
 //! | [`resource`] | who sends: the service, the SDK, the browser |
-//! | [`otlp`] | spans to the bytes of OTLP, protobuf and JSON |
+//! | [`otlp`] | spans to the bytes of OTLP |
 //! | [`batch`], [`retry`] | when spans leave, together with which, and what an answer means |
 #![no_std]
 extern crate alloc;

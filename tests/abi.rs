@@ -44,8 +44,8 @@ impl Page {
         page.words_at = page.call("create_core", &[ORIGIN_MS]) as u32;
         page.counts_at = page.words().get_index(0) as u32;
         page.call("scratch_area", &[16_384.0]);
-        // ratio, json, show, endpoint, redact
-        page.call("set_options", &[1.0, 0.0, 0.0, 1.0, 1.0]);
+        // ratio, show, endpoint, redact, semconv
+        page.call("set_options", &[1.0, 0.0, 1.0, 1.0, 0.0]);
         let [name, version] = page.write(["tests", "1"]);
         assert_eq!(page.call("add_scope", &[name, version]), 0.0);
         page
@@ -136,9 +136,15 @@ impl Page {
     fn sent(&self) -> (f64, Vec<u8>) {
         self.end(self.start("span", 1000.0), 1500.0);
         self.call("flush_spans", &[]);
-        let (effect, [batch, ..]) = self.next(1500.0);
-        assert_eq!(effect, SEND);
+        let (batch, _) = self.send(1500.0);
         (batch, self.body())
+    }
+
+    /// The next effect, which is to send the body as it is: the number of the batch, and whether it goes with `keepalive`.
+    fn send(&self, now_ms: f64) -> (f64, f64) {
+        let (effect, [batch, ..]) = self.next(now_ms);
+        assert_eq!(effect, SEND);
+        (batch, self.call("fit_body", &[batch, self.body().len() as f64]))
     }
 
     /// The next effect, and the three numbers that go with it.
@@ -148,11 +154,8 @@ impl Page {
         (effect, [out[2], out[3], out[4]].map(f64::from))
     }
 
-    /// `js_rejected`: what JavaScript has read from an answer in JSON.
-    fn answer(&self, batch: f64, status: f64, retry_after: &str, body: &[u8], js_rejected: f64) -> f64 {
-        self.write_bytes(&[retry_after.as_bytes(), body].concat());
-        let lengths = [retry_after.len() as f64, body.len() as f64];
-        self.call("take_answer", &[batch, status, lengths[0], lengths[1], js_rejected, 0.5, ORIGIN_MS, 1500.0])
+    fn answer(&self, batch: f64, status: f64, retry_after_ms: f64, rejected: f64) {
+        self.call("take_answer", &[batch, status, retry_after_ms, rejected, 0.5, 1500.0]);
     }
 }
 
@@ -221,8 +224,8 @@ fn a_span_goes_from_its_start_to_the_answer_of_its_request() {
     let (effect, [delay_ms, ..]) = page.next(1500.0);
     assert_eq!((effect, delay_ms), (WAIT, 5000.0));
     assert_eq!((page.count("ended"), page.count("queued")), (1, 1));
-    let (effect, [batch, keepalive, _]) = page.next(6500.0);
-    assert_eq!((effect, keepalive), (SEND, 1.0));
+    let (batch, keepalive) = page.send(6500.0);
+    assert_eq!(keepalive, 1.0);
     let body = page.body();
     for part in ["grün 😀", "some value", "number", "bool", "an element", "list", "of the event", "an event", "tests", "everywhere"] {
         assert!(holds(&body, part.as_bytes()), "{part}");
@@ -235,7 +238,7 @@ fn a_span_goes_from_its_start_to_the_answer_of_its_request() {
     let (effect, [delay_ms, ..]) = page.next(6500.0);
     assert_eq!((effect, delay_ms, page.count("inFlight")), (WAIT, -1.0, 1), "for the answer, without a timer");
 
-    assert_eq!(page.answer(batch, 200.0, "", b"", 0.0), 0.0);
+    page.answer(batch, 200.0, f64::NAN, f64::NAN);
     assert_eq!((page.count("ended"), page.count("inFlight"), page.count("delivered")), (1, 0, 1));
 }
 
@@ -275,7 +278,7 @@ fn the_word_of_the_pages_sampler_is_for_one_span() {
     assert_eq!(page.start("span", 1000.0), NOT_RECORDED);
     assert_eq!(page.out()[7], 0x02, "it has a context, which is not sampled");
     assert!(page.start("span", 1000.0) >= 0.0);
-    page.call("set_options", &[0.0, 0.0, 0.0, 1.0, 1.0]);
+    page.call("set_options", &[0.0, 0.0, 1.0, 1.0, 0.0]);
     assert_eq!(page.start("span", 1000.0), NOT_RECORDED);
     page.call("set_decision", &[1.0]);
     assert!(page.start("span", 1000.0) >= 0.0);
@@ -298,7 +301,6 @@ fn a_length_that_is_not_right_is_no_text_and_no_trap() {
         page.call("set_status", &[handle, 2.0, length]);
         page.call("push_element", &[TEXT, length]);
         page.call("add_secret_key", &[length]);
-        page.call("take_answer", &[1.0, 200.0, length, length, 0.0, 0.5, ORIGIN_MS, 1500.0]);
         assert_eq!(page.call("read_traceparent", &[length]), 0.0);
         assert_eq!(page.call("read_tracestate", &[length]), -1.0);
     }
@@ -407,22 +409,23 @@ fn a_link_goes_to_the_context_in_the_words() {
 
 #[wasm_bindgen_test]
 fn the_statuses_of_answers_mean_what_the_transport_says() {
-    // status, Retry-After, delay, where the span is then
-    for (status, retry_after, delay_ms, place) in [
-        (200.0, "", -1.0, "delivered"),
-        (0.0, "", 750.0, "inFlight"),
-        (-1.0, "", 750.0, "inFlight"),
-        (503.0, "", 750.0, "inFlight"),
-        (503.0, "7", 7000.0, "inFlight"),
-        (429.0, "Tue, 14 Nov 2023 22:13:30 GMT", 10_000.0, "inFlight"),
-        (503.0, "nonsense", 750.0, "inFlight"),
+    // status, what Retry-After asks for, delay, where the span is then
+    for (status, retry_after_ms, delay_ms, place) in [
+        (200.0, f64::NAN, -1.0, "delivered"),
+        (0.0, f64::NAN, 750.0, "inFlight"),
+        (-1.0, f64::NAN, 750.0, "inFlight"),
+        (503.0, f64::NAN, 750.0, "inFlight"),
+        (503.0, 7000.0, 7000.0, "inFlight"),
+        (429.0, 0.0, 750.0, "inFlight"),
+        (503.0, -1.0, 750.0, "inFlight"),
+        (503.0, f64::INFINITY, 300_000.0, "inFlight"),
     ] {
         let page = Page::new();
         let (batch, _) = page.sent();
-        page.answer(batch, status, retry_after, b"", 0.0);
+        page.answer(batch, status, retry_after_ms, 0.0);
         let (effect, [delay, ..]) = page.next(1500.0);
-        assert_eq!((effect, delay), (WAIT, delay_ms), "{status}, {retry_after:?}");
-        assert_eq!(page.count(place), 1, "{status}, {retry_after:?}");
+        assert_eq!((effect, delay), (WAIT, delay_ms), "{status}, {retry_after_ms}");
+        assert_eq!(page.count(place), 1, "{status}, {retry_after_ms}");
     }
 }
 
@@ -430,16 +433,16 @@ fn the_statuses_of_answers_mean_what_the_transport_says() {
 fn losses_are_told_by_number_status_and_count() {
     let page = Page::new();
     page.call("set_retry", &[0.0, 1000.0, 30_000.0, 300_000.0]);
-    for (status, js_rejected, loss) in [(400.0, 0.0, "refused"), (0.0, 0.0, "expired"), (200.0, 1.0, "rejected")] {
+    for (status, rejected, loss) in [(400.0, 0.0, "refused"), (0.0, 0.0, "expired"), (200.0, 1.0, "rejected")] {
         let (batch, _) = page.sent();
-        page.answer(batch, status, "", b"", js_rejected);
+        page.answer(batch, status, f64::NAN, rejected);
         assert_eq!(page.next(1500.0), (REPORT, [number(loss), status, 1.0]));
         assert_eq!((page.next(1500.0).0, page.count(loss)), (WAIT, 1));
     }
     page.call("set_batch", &[5000.0, 512.0, 0.0]);
     page.end(page.start("span", 1000.0), 1500.0);
     assert_eq!(page.next(1500.0), (REPORT, [number("queueFull"), 0.0, 1.0]));
-    page.call("set_options", &[1.0, 0.0, 0.0, 0.0, 1.0]);
+    page.call("set_options", &[1.0, 0.0, 0.0, 1.0, 0.0]);
     page.end(page.start("span", 1000.0), 1500.0);
     assert_eq!(page.next(1500.0), (REPORT, [number("noEndpoint"), 0.0, 1.0]));
     for number in 0..=1024 {
@@ -450,15 +453,30 @@ fn losses_are_told_by_number_status_and_count() {
 }
 
 #[wasm_bindgen_test]
-fn what_a_collector_says_of_a_partial_success_is_read_from_its_answer() {
+fn a_count_of_rejected_spans_is_never_more_than_were_sent_nor_less_than_none() {
+    for (rejected, lost) in [(1.0, 1), (f64::INFINITY, 1), (4_294_967_297.0, 1), (0.0, 0), (-1.0, 0), (f64::NAN, 0)] {
+        let page = Page::new();
+        let (batch, _) = page.sent();
+        page.answer(batch, 200.0, f64::NAN, rejected);
+        assert_eq!((page.count("rejected"), page.count("delivered")), (lost, 1 - lost), "{rejected}");
+    }
+}
+
+#[wasm_bindgen_test]
+fn what_is_too_long_as_it_leaves_waits_again_while_the_page_goes() {
     let page = Page::new();
-    let (batch, _) = page.sent();
-    // ExportTraceServiceResponse { partial_success: { rejected_spans: 1, error_message: "too old" } }
-    let body = [&[0x0A, 11, 0x08, 1, 0x12, 7][..], b"too old"].concat();
-    let length = page.answer(batch, 200.0, "", &body, 0.0);
-    assert_eq!(page.read(length), "too old");
-    assert_eq!(page.out()[0], 1);
-    assert_eq!((page.count("rejected"), page.count("delivered")), (1, 0));
+    page.end(page.start("first", 1000.0), 1500.0);
+    page.end(page.start("second", 1000.0), 1500.0);
+    page.call("page_turned", &[LEAVING]);
+    let (effect, [batch, ..]) = page.next(1500.0);
+    assert_eq!(effect, SEND);
+    assert_eq!(page.call("fit_body", &[batch, 57_345.0]), -1.0);
+    assert_eq!((page.count("queued"), page.count("inFlight")), (2, 0));
+    let (effect, [batch, ..]) = page.next(1500.0);
+    assert_eq!(effect, SEND);
+    assert!(!holds(&page.body(), b"second"), "half of it is enough");
+    assert_eq!(page.call("fit_body", &[batch, 57_344.0]), 1.0);
+    assert_eq!((page.count("queued"), page.count("inFlight")), (1, 1));
 }
 
 #[wasm_bindgen_test]
@@ -469,22 +487,19 @@ fn a_page_that_hides_leaves_and_comes_back_sends_what_it_has() {
     page.call("page_turned", &[HIDDEN]);
     assert_eq!(page.next(1500.0), (WAIT, [-1.0, 0.0, 0.0]));
     page.call("hold_spans", &[0.0]);
-    let (effect, [_, keepalive, _]) = page.next(1500.0);
-    assert_eq!((effect, keepalive), (SEND, 1.0));
+    assert_eq!(page.send(1500.0), (1.0, 1.0));
     page.call("page_turned", &[VISIBLE]);
     let handle = page.start("second", 1000.0);
     page.set_text(handle, "filling", &"x".repeat(20_000));
     page.end(handle, 1500.0);
-    page.answer(1.0, 200.0, "", b"", 0.0);
+    page.answer(1.0, 200.0, f64::NAN, 0.0);
     page.call("flush_spans", &[]);
     assert_eq!(page.call("is_settled", &[]), 0.0);
-    let (effect, [_, keepalive, _]) = page.next(1500.0);
-    assert_eq!((effect, keepalive), (SEND, 0.0));
+    assert_eq!(page.send(1500.0).1, 0.0);
     page.call("page_turned", &[HIDDEN]);
     assert_eq!((page.next(1500.0).0, page.count("resent")), (WAIT, 0), "a hidden page cuts nothing off");
     page.call("page_turned", &[LEAVING]);
-    let (effect, [_, keepalive, _]) = page.next(1500.0);
-    assert_eq!((effect, keepalive, page.count("resent")), (SEND, 1.0, 1));
+    assert_eq!((page.send(1500.0).1, page.count("resent")), (1.0, 1));
     for (why, loss) in [(0.0, "consent"), (1.0, "shutdown")] {
         page.end(page.start("third", 1000.0), 1500.0);
         page.call("discard_spans", &[why]);
@@ -495,9 +510,9 @@ fn a_page_that_hides_leaves_and_comes_back_sends_what_it_has() {
 }
 
 #[wasm_bindgen_test]
-fn requests_and_shown_spans_are_text_when_asked_for() {
+fn spans_are_shown_when_asked_for_and_the_resource_is_told() {
     let page = Page::new();
-    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 1.0]);
+    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 0.0]);
     let [name, version] = page.write(["shop", "7"]);
     page.call("describe_service", &[name, version]);
     let [brand] = page.write(["Chromium 156"]);
@@ -511,28 +526,20 @@ fn requests_and_shown_spans_are_text_when_asked_for() {
     }
     page.end(handle, 1500.0);
     assert_eq!(page.next(1500.0).0, SHOW);
-    assert!(holds(&page.body(), br#"{"key":"yes","value":{"boolValue":true}},{"key":"no","value":{"boolValue":false}}"#));
-    let parse = |bytes: Vec<u8>| js_sys::JSON::parse(&String::from_utf8(bytes).expect("JSON is text")).expect("JSON");
-    let shown = parse(page.body());
-    let field = |value: &JsValue, path: &[&str]| {
-        path.iter().fold(value.clone(), |value, key| Reflect::get(&value, &(*key).into()).expect("an object"))
-    };
-    assert_eq!(field(&shown, &["name"]), "span");
-    assert_eq!(field(&shown, &["startTimeUnixNano"]), "1700000001000000000");
+    // Attributes: a field of number 9, in it key and value, in that a field of number 2.
+    let shown = page.body();
+    assert!(holds(&shown, b"\x4a\x09\x0a\x03yes\x12\x02\x10\x01") && holds(&shown, b"\x4a\x08\x0a\x02no\x12\x02\x10\x00"));
+    assert!(holds(&shown, &1_700_000_001_000_000_000u64.to_le_bytes()));
     page.call("flush_spans", &[]);
     assert_eq!(page.next(1500.0).0, SEND);
-    let request = parse(page.body());
-    let resource = ["resourceSpans", "0", "resource", "attributes"];
-    let attributes = Array::from(&field(&request, &resource));
-    let value_of = |key: &str, kind: &str| {
-        let pair = attributes.iter().find(|pair| field(pair, &["key"]) == key).unwrap_or_else(|| panic!("the resource has {key}"));
-        field(&pair, &["value", kind])
-    };
-    assert_eq!(value_of("service.name", "stringValue"), "shop");
-    assert_eq!(value_of("browser.platform", "stringValue"), "Linux");
-    assert_eq!(value_of("browser.mobile", "boolValue"), false);
-    assert_eq!(field(&value_of("browser.brands", "arrayValue"), &["values", "0", "stringValue"]), "Chromium 156");
-    assert_eq!(value_of("user_agent.original", "stringValue"), "Mozilla/5.0");
+    let request = page.body();
+    // The length of a text stands before it.
+    for text in ["\x0cservice.name\x12\x06\x0a\x04shop", "\x05Linux", "\x0cChromium 156", "\x0bMozilla/5.0"] {
+        assert!(holds(&request, text.as_bytes()), "{text:?}");
+    }
+    assert!(holds(&request, b"\x0ebrowser.mobile\x12\x02\x10\x00"));
+    // All of the span, as it was shown.
+    assert!(holds(&request, &shown));
 }
 
 #[wasm_bindgen_test]
@@ -557,11 +564,11 @@ fn limits_hold_for_whoever_calls() {
 #[wasm_bindgen_test]
 fn a_slept_hour_moves_the_spans_that_follow() {
     let page = Page::new();
-    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 1.0]);
+    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 0.0]);
     page.call("check_clocks", &[ORIGIN_MS + 1000.0 + 3_600_000.0, 1000.0]);
     page.end(page.start("span", 1000.0), 1500.0);
     assert_eq!(page.next(1500.0).0, SHOW);
-    assert!(holds(&page.body(), b"\"startTimeUnixNano\":\"1700003601000000000\""));
+    assert!(holds(&page.body(), &1_700_003_601_000_000_000u64.to_le_bytes()));
 }
 
 #[wasm_bindgen_test]
@@ -591,9 +598,8 @@ fn memory_does_not_grow_with_the_number_of_spans() {
             page.end(handle, 1500.0);
         }
         page.call("flush_spans", &[]);
-        let (effect, [batch, ..]) = page.next(1500.0);
-        assert_eq!(effect, SEND);
-        page.answer(batch, 200.0, "", b"", 0.0);
+        let (batch, _) = page.send(1500.0);
+        page.answer(batch, 200.0, f64::NAN, 0.0);
         js_sys::ArrayBuffer::from(buffer()).byte_length()
     };
     round();

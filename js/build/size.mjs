@@ -10,14 +10,14 @@ import { projectDir } from './setup.mjs';
 
 /**
  * For brotli 11, in bytes; by row. The goal is where it has to get to; the limit is where it stands, and only ever goes down: what adds
- * to the page has to save as much elsewhere.
+ * to the page has to save as much elsewhere. The parts give to each other what moves from one to the other.
  *
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 30_700 },
-  'of which JavaScript': { goal: 5_000, limit: 14_450 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 15_000 },
+  'all that is on by default': { goal: 13_500, limit: 29_000 },
+  'of which JavaScript': { goal: 5_000, limit: 15_050 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 12_950 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';

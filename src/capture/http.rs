@@ -1,12 +1,9 @@
 //! What fetch and XHR have in common: the conventions for HTTP client spans.
 //! <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span>
 
-use alloc::vec::Vec;
-
 use super::names::{self, Semconv};
 use crate::attributes::Value;
 use crate::limits::Limits;
-use crate::otlp::decimal;
 use crate::span::{Span, StatusCode};
 use crate::split::{split_before, take_part};
 
@@ -74,8 +71,8 @@ pub fn describe_response(span: &mut Span, status: u16, limits: &Limits) {
     }
     span.set(names::HTTP_RESPONSE_STATUS_CODE, Value::Int(status as i64), limits);
     if status >= 400 {
-        let mut code = Vec::new();
-        decimal::push_u64(status as u64, &mut code);
+        // A status has three digits.
+        let code = [100, 10, 1].map(|unit| b'0' + (status / unit % 10) as u8);
         fail(span, &code, limits);
     }
 }

@@ -1,7 +1,4 @@
-//! Spans to the bytes of OTLP: [`wire`] holds the primitives, [`trace`] the messages, [`json`] the other encoding of the same bytes.
+//! Spans to the bytes of OTLP: [`wire`] holds the primitives, [`trace`] the messages. What reads them again is `js/otlp.ts`.
 
-pub mod decimal;
-pub mod json;
-pub mod response;
 pub mod trace;
 pub mod wire;

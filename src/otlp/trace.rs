@@ -1,4 +1,5 @@
-//! The trace messages of OTLP: a table of fields for each, and what writes the envelope around finished spans.
+//! The trace messages of OTLP: a table of fields for each, and what writes the envelope around finished spans. `js/otlp.ts` has the same
+//! tables with the names of the fields, for whoever wants to read them.
 //! <https://github.com/open-telemetry/opentelemetry-proto/blob/v1.8.0/opentelemetry/proto/trace/v1/trace.proto>
 
 use alloc::vec::Vec;
@@ -10,14 +11,6 @@ use crate::attributes::Attributes;
 pub mod request {
     use super::Field;
     pub const RESOURCE_SPANS: Field = Field::len(1);
-}
-
-/// `ExportTraceServiceResponse` and its `ExportTracePartialSuccess`
-pub mod response {
-    use super::Field;
-    pub const PARTIAL_SUCCESS: Field = Field::len(1);
-    pub const REJECTED_SPANS: Field = Field::varint(1);
-    pub const ERROR_MESSAGE: Field = Field::len(2);
 }
 
 pub mod resource_spans {

@@ -82,12 +82,6 @@ impl Field {
     }
 }
 
-/// `Vec::push` as one function: each place where it is used would otherwise hold its own way to grow.
-#[inline(never)]
-pub fn push(out: &mut Vec<u8>, byte: u8) {
-    out.push(byte);
-}
-
 #[inline(always)] // With a call for each varint, a span takes half as long again.
 pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -100,72 +94,6 @@ pub fn varint(out: &mut Vec<u8>, mut value: u64) {
 /// Bytes that [`varint`] writes.
 pub const fn varint_size(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
-}
-
-/// Reads a message field by field, up to its end or to the first byte that makes no sense.
-pub struct Fields<'a>(pub &'a [u8]);
-
-/// A field that was read. Its wire type tells whether the value is in `bits` or in `bytes`.
-pub struct Read<'a> {
-    tag: u64,
-    pub bits: u64,
-    pub bytes: &'a [u8],
-}
-
-impl Read<'_> {
-    pub fn is(&self, field: Field) -> bool {
-        self.tag == field.0 as u64
-    }
-}
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, bytes: u64) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(usize::try_from(bytes).ok()?)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    #[inline(never)]
-    fn take_varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            value |= u64::from(byte & 0x7F) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Read<'a>;
-
-    fn next(&mut self) -> Option<Read<'a>> {
-        const VARINT: u64 = WireType::Varint as u64;
-        const FIXED64: u64 = WireType::Fixed64 as u64;
-        const LEN: u64 = WireType::Len as u64;
-        const FIXED32: u64 = WireType::Fixed32 as u64;
-        let tag = self.take_varint()?;
-        let mut read = Read { tag, bits: 0, bytes: &[] };
-        let bytes = match tag & 7 {
-            VARINT => {
-                read.bits = self.take_varint()?;
-                0
-            }
-            FIXED64 => 8,
-            LEN => self.take_varint()?,
-            FIXED32 => 4,
-            _ => return None,
-        };
-        read.bytes = self.take(bytes)?;
-        if tag & 7 == FIXED64 || tag & 7 == FIXED32 {
-            read.bits = read.bytes.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-        }
-        Some(read)
-    }
 }
 
 #[cfg(test)]

@@ -51,18 +51,23 @@ test('flush sends all and resolves when it is answered', async (t) => {
 test('OTLP/JSON says the same as protobuf', async (t) => {
   const told = [];
   for (const protocol of ['http/protobuf', 'http/json']) {
-    const { page, receiver, flush } = await stage(t, { options: { protocol } });
+    const limits = { attributeCountLimit: 10, eventCountLimit: 1, linkCountLimit: 1, attributePerEventCountLimit: 1 };
+    const { page, receiver, flush } = await stage(t, { options: { protocol, limits } });
     await page.evaluate(() => {
-      const span = window.instance.getTracer('lib', '2.0').startSpan('name "quoted" ü 😀', { kind: 3, startTime: 1_700_000_000_000.5, links: [{ context: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }, attributes: { l: 1 } }] });
-      span.setAttributes({ text: 'a\n\u0001', int: 2 ** 53, big: 1e21, half: 0.5, nan: NaN, inf: -Infinity, yes: true, list: ['a', 'b'], mixed: [1, 2.5], empty: '' });
-      span.addEvent('event', { k: 'v' }, 1_700_000_000_001);
+      const parent = window.webspan.extract({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'vendor=1' });
+      const start = (...args) => window.webspan.withSpan(parent, () => window.instance.getTracer('lib', '2.0').startSpan(...args));
+      const span = start('name "quoted" ü 😀', { kind: 3, startTime: 1_700_000_000_000.5, links: [{ context: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }, attributes: { l: 1 } }] });
+      span.setAttributes({ text: 'a\n\u0001', int: 2 ** 53, big: 1e21, half: 0.5, nan: NaN, inf: -Infinity, yes: true, list: ['a', null, 'b'], mixed: [1, 2.5], empty: '' });
+      span.setAttribute('one too many', 1);
+      span.addEvent('event', { k: 'v', dropped: 1 }, 1_700_000_000_001);
+      span.addEvent('one too many');
       span.setStatus({ code: 2, message: 'why' });
       span.end(1_700_000_000_002);
     });
     await flush();
     const [span] = await receiver.waitForSpans(1);
     assert.equal(receiver.requests[0].headers['content-type'], protocol === 'http/json' ? 'application/json' : 'application/x-protobuf');
-    const { traceId, spanId, ...rest } = span;
+    const { spanId, ...rest } = span;
     told.push(rest);
   }
   assert.deepEqual(told[0], told[1]);
@@ -71,6 +76,7 @@ test('OTLP/JSON says the same as protobuf', async (t) => {
   assert.deepEqual(told[0].attributes.big, { double: 1e21 });
   assert.deepEqual(told[0].attributes.nan, { double: 'NaN' });
   assert.deepEqual(told[0].status, { code: 'ERROR', message: 'why' });
+  assert.deepEqual([told[0].traceState, told[0].droppedAttributesCount, told[0].droppedEventsCount], ['vendor=1', 1, 1]);
 });
 
 const collectors = [
@@ -86,13 +92,16 @@ const collectors = [
   ['413 always', () => ({ status: 413 }), { dropped: { refused: 5 } }],
   ['a partial success', [{ partialSuccess: { rejectedSpans: 2, errorMessage: 'too old' } }], { delivered: 3, dropped: { rejected: 2 } }],
   ['200 with a body that is no OTLP', [{ body: 'OK!' }], { delivered: 5 }],
+  ['a partial success as JSON', [{ body: '{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}', headers: { 'Content-Type': 'application/json' } }], { delivered: 3, dropped: { rejected: 2 } }],
+  ['JSON of another kind', ['null', '7', '[]', '{"partialSuccess":{"rejectedSpans":{"valueOf":1,"toString":1}}}', '{"partialSuccess":{"errorMessage":{"toString":1}}}'].map((body) => ({ body, headers: { 'Content-Type': 'application/json' } })), { delivered: 5 }, 0, { maxExportBatchSize: 1 }],
+  ['503 with a date in Retry-After', ((asked = 0) => () => (asked++ ? {} : { status: 503, headers: { 'Retry-After': new Date(Date.now() + 2500).toUTCString() } }))(), { delivered: 5 }, 1000],
   ['200 with HTML', [{ body: '<html>', headers: { 'Content-Type': 'text/html' } }], { delivered: 5 }],
   ['500', [{ status: 500 }], { dropped: { refused: 5 } }],
   ['503 for ever', () => ({ status: 503 }), { dropped: { expired: 5 } }],
 ];
-for (const [name, answers, wanted, atLeastMs = 0] of collectors) {
+for (const [name, answers, wanted, atLeastMs = 0, batch] of collectors) {
   test(`a collector that answers ${name}`, async (t) => {
-    const { page, receiver, pageErrors } = await stage(t, { receiver: { answers, cors: { allowedOrigins: ['*'], allowedHeaders: ['*'], exposedHeaders: ['Retry-After'] } }, options: { ...fast, timeoutMillis: /hangs/.test(name) ? 400 : 5000, onError: (error) => (window.errors ??= []).push(error.message) } });
+    const { page, receiver, pageErrors } = await stage(t, { receiver: { answers, cors: { allowedOrigins: ['*'], allowedHeaders: ['*'], exposedHeaders: ['Retry-After'] } }, options: { ...fast, ...(batch && { batch }), timeoutMillis: /hangs/.test(name) ? 400 : 5000, onError: (error) => (window.errors ??= []).push(error.message) } });
     const startMs = performance.now();
     await endSpans(page, 5);
     let now;
@@ -106,7 +115,7 @@ for (const [name, answers, wanted, atLeastMs = 0] of collectors) {
     assert.deepEqual(lost(now), wanted.dropped ?? {});
     const told = (await page.evaluate(() => window.errors)) ?? [];
     if (wanted.dropped) assert.ok(told.some((message) => /spans lost/.test(message)), 'the loss is told');
-    if (name === 'a partial success') assert.ok(told.some((message) => /too old/.test(message)));
+    if (name.startsWith('a partial success')) assert.ok(told.some((message) => /too old/.test(message)));
     assert.equal(await page.evaluate(() => fetch('/echo').then((response) => response.status)), 200, 'the page goes on');
     assert.deepEqual(pageErrors, []);
     assert.equal(receiver.violations.length, 0);
@@ -173,6 +182,18 @@ for (const count of [20, 100, 500]) {
     });
   }
 }
+
+test('what leaves with the page as JSON fits into our share, and uses it', async (t) => {
+  const { page, receiver } = await stage(t, { options: { protocol: 'http/json', batch: { scheduledDelayMillis: 60_000, maxExportBatchSize: 2000 } } });
+  await endSpans(page, 1000);
+  page.evaluate(() => (location.href = '/elsewhere')).catch(() => {});
+  await receiver.waitForSpans(100);
+  await delay(300);
+  const bodyBytes = receiver.requests.reduce((sum, request) => sum + request.bytes.length, 0);
+  assert.ok(bodyBytes <= 57_344 && bodyBytes > 52_000, `${bodyBytes} bytes`);
+  assert.ok(receiver.requests.every((request) => request.headers['content-type'] === 'application/json'));
+  assert.equal(new Set(receiver.spans.map((span) => span.spanId)).size, receiver.spans.length, 'none twice');
+});
 
 test('closing the tab delivers what has ended, and what has not as unfinished', async (t) => {
   const receiver = await startReceiver();

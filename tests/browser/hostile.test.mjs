@@ -291,8 +291,29 @@ test('starting and stopping a hundred times leaves nothing behind', async (t) =>
 test('debug shows each finished span in a collapsed group', async (t) => {
   const { page } = await stage(t, { options: { debug: true } });
   const shown = [];
-  page.on('console', (message) => shown.push([message.type(), message.text()]));
-  await page.evaluate(() => window.instance.tracer.startSpan('looked at').end());
+  page.on('console', (message) => shown.push(message));
+  await page.evaluate(() => window.instance.tracer.startSpan('looked at', { startTime: 1_700_000_000_000 }).end(1_700_000_000_250));
   await delay(100);
-  assert.ok(shown.some(([type, text]) => /group/i.test(type) && /looked at/.test(text)), JSON.stringify(shown));
+  const group = shown.findIndex((message) => message.type() === 'startGroupCollapsed');
+  assert.equal(shown[group]?.text(), 'webspan: looked at 250 ms');
+  const span = await shown[group + 1].args()[0].jsonValue();
+  assert.equal(span.startTimeUnixNano, '1700000000000000000');
+  assert.match(span.traceId, /^[0-9a-f]{32}$/);
 });
+
+for (const [name, script, type] of [
+  ['has given arrays and objects a toJSON', 'Array.prototype.toJSON = Object.prototype.toJSON = String.prototype.toJSON = () => { new Image().src = "/echo?called"; return "not what it is"; };', 'application/json'],
+  ['has put fields of OTLP into Object.prototype', 'for (const name of ["spans", "attributes", "partialSuccess"]) Object.defineProperty(Object.prototype, name, { get: () => [1], set() {}, configurable: true });', 'application/json'],
+  ['has a JSON.stringify that throws', 'JSON.stringify = () => { throw new Error("of the page"); };', 'application/x-protobuf'],
+]) {
+  test(`a page that ${name} sends what it would have sent as JSON, or as protobuf`, async (t) => {
+    const { page, receiver, pageErrors } = await stage(t, { options: { protocol: 'http/json' } });
+    await page.evaluate(script);
+    await page.evaluate('window.instance.tracer.startSpan("whole", { attributes: { list: ["a", "b"] } }).end(), window.instance.flush()');
+    const [span] = await receiver.waitForSpans(1);
+    assert.deepEqual([span.name, plain(span.attributes).list], ['whole', ['a', 'b']]);
+    assert.equal(receiver.requests[0].headers['content-type'], type);
+    assert.equal(await page.evaluate('window.instance.stats().delivered'), 1);
+    assert.deepEqual(pageErrors, []);
+  });
+}

@@ -139,7 +139,7 @@ struct World {
 impl World {
     fn new(settings: &Settings) -> World {
         let mut page = Driver::new();
-        page.engine.json = settings.json;
+        page.json = settings.json;
         let Settings { scheduled_delay_ms, max_export_batch_size, max_queue_size, .. } = *settings;
         page.engine.rules = Rules { scheduled_delay_ms, max_export_batch_size, max_queue_size };
         page.engine.retry = settings.retry;

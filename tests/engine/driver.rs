@@ -3,7 +3,7 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
 use webspan::attributes::Value;
 use webspan::context::SpanContext;
@@ -56,8 +56,9 @@ pub struct Driver {
     /// Milliseconds since the page's time origin.
     pub now_ms: f64,
     pub reports: Vec<Report>,
-    /// Spans that were shown, as OTLP/JSON.
-    pub shown: Vec<String>,
+    pub shown: Vec<Span>,
+    /// Requests leave as OTLP/JSON, which is longer.
+    pub json: bool,
     /// Index of the scope that spans get unless told otherwise.
     pub scope: u8,
     sent: Vec<Request>,
@@ -70,7 +71,17 @@ impl Driver {
     pub fn new() -> Driver {
         let mut engine = Engine::new(ORIGIN_MS);
         let scope = engine.scope(b"tests", b"1.2.3");
-        Driver { engine, now_ms: 1000.0, reports: Vec::new(), shown: Vec::new(), scope, sent: Vec::new(), timer_at_ms: None, seed: 0x5EED }
+        Driver {
+            engine,
+            now_ms: 1000.0,
+            reports: Vec::new(),
+            shown: Vec::new(),
+            json: false,
+            scope,
+            sent: Vec::new(),
+            timer_at_ms: None,
+            seed: 0x5EED,
+        }
     }
 
     // ---- spans
@@ -214,10 +225,18 @@ impl Driver {
     pub fn pump(&mut self) {
         for _ in 0..ENDLESS {
             match self.engine.next(self.now_ms) {
-                Effect::Send { batch, keepalive } => self.sent.push(Request { batch, keepalive, body: self.engine.body.clone() }),
+                Effect::Send { batch } => {
+                    let mut request = Request { batch, keepalive: false, body: self.engine.body.clone() };
+                    if self.json {
+                        request.body = serde_json::to_vec(&request.message()).expect("any message can be JSON");
+                    }
+                    if let Some(keepalive) = self.engine.fit(batch, request.body.len()) {
+                        self.sent.push(Request { keepalive, ..request });
+                    }
+                }
                 Effect::Show => {
-                    let lines = String::from_utf8(self.engine.body.clone()).expect("spans are shown as text");
-                    self.shown.extend(lines.lines().map(String::from));
+                    let shown = ScopeSpans::decode(&*self.engine.body).expect("spans are shown as a ScopeSpans");
+                    self.shown.extend(shown.spans);
                 }
                 Effect::Report { loss, status, spans } => self.reports.push(Report { loss, status, spans }),
                 Effect::Wait { delay_ms } => {

@@ -137,23 +137,117 @@ fn an_answer_makes_room_for_what_did_not_fit_while_the_page_is_hidden() {
     assert_eq!((page.engine.counts.delivered, page.engine.counts.resent), (200, 0));
 }
 
-#[test]
-fn json_fits_into_the_share_as_well() {
+/// As many spans wait, and leave as OTLP/JSON.
+fn waiting_for_json(count: usize, filling: &str) -> Driver {
     let mut page = waiting(0);
-    page.engine.json = true;
-    for number in 0..200 {
+    page.json = true;
+    for number in 0..count {
         let handle = page.start(&number.to_string());
-        // Nothing gets longer as JSON than these.
-        page.set_text(handle, "control", &"\u{1}".repeat(500));
+        page.set_text(handle, "filling", filling);
         page.end(handle);
     }
+    page
+}
+
+#[test]
+fn json_fits_into_the_share_as_well() {
+    // Nothing gets longer as JSON than control characters.
+    for filling in ["x".repeat(500), "\u{1}".repeat(500), String::new()] {
+        let mut page = waiting_for_json(400, &filling);
+        page.hide();
+        let requests = page.requests();
+        assert!(requests.iter().all(|request| request.keepalive), "what does not fit would be cut off");
+        assert!(bytes(&requests) <= SHARE_BYTES);
+        assert!(bytes(&requests) > SHARE_BYTES - 5000, "{} bytes: there was room for more", bytes(&requests));
+        assert_eq!(names(&requests).len() as u32, page.engine.counts.in_flight);
+        assert!(requests.iter().all(|request| !request.names().is_empty()));
+        page.assert_books_balance();
+    }
+}
+
+#[test]
+fn what_json_does_not_fit_makes_no_later_batch_small() {
+    let mut page = waiting_for_json(400, &"x".repeat(500));
     page.hide();
-    let requests = page.requests();
-    assert!(requests.iter().all(|request| request.keepalive), "what does not fit would be cut off");
-    assert!(bytes(&requests) <= SHARE_BYTES);
-    assert!(bytes(&requests) > SHARE_BYTES / 2, "{} bytes", bytes(&requests));
-    assert_eq!(names(&requests).len() as u32, page.engine.counts.in_flight);
-    assert!(requests.iter().all(|request| !request.names().is_empty()));
+    let mut requests = page.requests();
+    while let Some(request) = requests.pop() {
+        page.status(&request, 200);
+        requests.extend(page.requests());
+    }
+    page.show();
+    page.spans(0..1000);
+    page.flush();
+    assert_eq!(page.only_request().names().len(), 1000);
+}
+
+#[test]
+fn in_json_as_well_a_span_larger_than_the_share_keeps_no_other_from_leaving() {
+    for (go, max_export_batch_size) in [(Driver::hide as fn(&mut Driver), 100), (Driver::leave, 100), (Driver::leave, 1)] {
+        let mut page = waiting_for_json(0, "");
+        page.engine.rules.max_export_batch_size = max_export_batch_size;
+        page.engine.held = true;
+        // Of these only the first is too large before it is JSON.
+        page.large_span("large", 60_000);
+        let handle = page.start("long");
+        page.set_text(handle, "filling", &"\u{1}".repeat(20_000));
+        page.end(handle);
+        page.spans(0..2);
+        page.engine.held = false;
+        go(&mut page);
+        let requests = page.requests();
+        assert_eq!(names(&requests), ["0", "1"]);
+        assert!(requests.iter().all(|request| request.keepalive));
+        for request in &requests {
+            page.status(request, 200);
+        }
+        // Should the page live on, they go as well as they can.
+        page.show();
+        page.flush();
+        let mut late = Vec::new();
+        while let [request] = &page.requests()[..] {
+            assert!(!request.keepalive);
+            late.extend(request.names());
+            page.status(request, 200);
+        }
+        assert_eq!(late, ["large", "long"]);
+        assert_eq!(page.engine.counts.delivered, 4);
+    }
+}
+
+#[test]
+fn a_hidden_page_splits_what_became_too_large_and_goes_on_at_once() {
+    let mut page = waiting_for_json(0, "");
+    page.hide();
+    for number in 0..100 {
+        let handle = page.start(&number.to_string());
+        page.set_text(handle, "filling", &"\u{1}".repeat(500));
+        page.end(handle);
+    }
+    page.assert_nothing_sent();
+    page.advance(5000.0);
+    let first = page.only_request();
+    assert!(first.keepalive && first.body.len() > SHARE_BYTES / 2, "{} bytes", first.body.len());
+    page.status(&first, 200);
+    page.advance(5000.0);
+    assert!(page.only_request().keepalive, "the rest");
+}
+
+#[test]
+fn what_is_tried_again_as_json_is_given_up_in_the_end() {
+    let mut page = waiting_for_json(200, &"x".repeat(500));
+    page.flush();
+    let first = page.only_request();
+    assert!(!first.keepalive);
+    page.engine.hide();
+    page.answer(&first, Answer::NetworkError);
+    for _ in 0..100 {
+        for request in page.requests() {
+            page.answer(&request, Answer::NetworkError);
+        }
+        page.advance(30_000.0);
+    }
+    assert_eq!(page.dropped(Loss::Expired), 200);
+    page.assert_books_balance();
 }
 
 #[test]
