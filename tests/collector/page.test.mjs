@@ -95,9 +95,10 @@ async function visit({ REMOTE, LINKED }) {
     // It is the page's own.
   }
 
+  let echoed;
   await withSpan(extract({ traceparent: `00-${REMOTE.traceId}-${REMOTE.spanId}-01`, tracestate: REMOTE.tracestate }), async () => {
     start('below a remote parent').end();
-    await fetch('/echo', { method: 'POST', body: 'hello' }).then((response) => response.text());
+    echoed = await fetch('/echo', { method: 'POST', body: 'hello' }).then((response) => response.text());
   });
 
   const ofALibrary = note('of a library', window.instance.getTracer('a library', '1.2.3').startSpan('of a library'));
@@ -105,7 +106,7 @@ async function visit({ REMOTE, LINKED }) {
   ofALibrary.end();
 
   await window.instance.flush();
-  return { ids, stack, startedMs, endedMs: Date.now(), nowUnixMs: performance.timeOrigin + nowMs };
+  return { ids, stack, echoedBytes: echoed.length, startedMs, endedMs: Date.now(), nowUnixMs: performance.timeOrigin + nowMs };
 }
 
 /** The resource of all spans, apart from what the browser alone knows. */
@@ -151,6 +152,8 @@ describe('a page sends to a Collector', { skip }, () => {
       serviceName: 'shop',
       serviceVersion: '4.5.6',
       resourceAttributes: { 'deployment.environment.name': 'test', replicas: 3, zones: ['a', 'b'] },
+      // The page load has tests of its own.
+      instrumentations: { documentLoad: false },
       ...options,
     }));
     const context = await browser.newContext();
@@ -261,8 +264,11 @@ describe('a page sends to a Collector', { skip }, () => {
       const [, traceId, spanId] = request.headers.traceparent.split('-');
       assert.equal(request.headers.tracestate, REMOTE.tracestate);
       assert.equal(traceId, REMOTE.traceId);
-      assert.deepEqual(withoutTimes(byName.POST, did), {
-        ...below,
+      const { events: networkEvents, ...post } = withoutTimes(byName.POST, did);
+      assert.deepEqual([networkEvents[0].name, networkEvents.at(-1).name], ['fetchStart', 'responseEnd']);
+      const { events: _, ...belowWithoutEvents } = below;
+      assert.deepEqual(post, {
+        ...belowWithoutEvents,
         name: 'POST',
         kind: 'CLIENT',
         traceId,
@@ -271,6 +277,8 @@ describe('a page sends to a Collector', { skip }, () => {
         attributes: {
           'http.request.method': { string: 'POST' },
           'http.response.status_code': { int: '200' },
+          'http.response.body.size': { int: String(did.echoedBytes) },
+          'network.protocol.version': { string: '1.1' },
           'server.address': { string: '127.0.0.1' },
           'server.port': { int: String(site.port) },
           'url.full': { string: site.url('/echo') },
