@@ -79,7 +79,7 @@ export interface Context {
 }
 
 /** Why spans are lost. The README says what each means. */
-export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' | 'consent' | 'noEndpoint' | 'shutdown' | 'rateLimited';
+export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' | 'consent' | 'noEndpoint' | 'shutdown' | 'rateLimited' | 'filtered';
 
 /** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered`, `unacknowledged` and `dropped`. */
 export interface Stats {
@@ -100,6 +100,34 @@ export interface Stats {
     /** Requests that were made before the core was ready, and so have no span. They are not among `ended`. */
     notReady: number;
   };
+}
+
+/** A span that is about to end, as span processors see it: what it will be sent as, read when it is looked at. It holds for as long as `onEnd` runs. */
+export interface FinishedSpan {
+  readonly name: string;
+  /** 0 internal, 1 server, 2 client, 3 producer, 4 consumer; as in `@opentelemetry/api`. */
+  readonly kind: number;
+  spanContext(): SpanContext;
+  readonly parentSpanId: string | undefined;
+  /** Nanoseconds since 1970, which no JavaScript number holds, as decimal text. */
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly events: readonly { name: string; timeUnixNano: string; attributes: Readonly<Record<string, AttributeValue>> }[];
+  readonly status: { code: number; message?: string };
+  /** Adds attributes, or changes those that are there. */
+  setAttributes(attributes: Attributes): void;
+  updateName(name: string): void;
+  /** It is not sent, and counted as `dropped.filtered`. */
+  drop(): void;
+}
+
+/** As in OpenTelemetry's SDKs. What is thrown in it is told and over. */
+export interface SpanProcessor {
+  /** Each span that is recorded, once it has the attributes that it starts with. */
+  onStart?(span: Span, parent: SpanContext | undefined): void;
+  /** Each of them before it ends. */
+  onEnd?(span: FinishedSpan): void;
 }
 
 /** What a page has of webspan once it is started. */

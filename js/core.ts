@@ -2,6 +2,7 @@
 // break the page. The only file that knows the glue.
 
 import type { Loss, Stats } from './api.js';
+import type { SpanProcessors } from './processors.js';
 import { pageMs, timeOriginMs, wallMs } from './clock.js';
 import { textOf } from './thrown.js';
 import { initSync, type InitOutput } from '#core';
@@ -29,7 +30,7 @@ const SHORT_TEXT = 150;
 const CLOCK_CHECK_MS = 250;
 
 /** Order and number of `Loss` in engine.rs. */
-export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown', 'rateLimited'];
+export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown', 'rateLimited', 'filtered'];
 
 /** Where the counts stand in `Counts` of engine.rs. */
 const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, UNACKNOWLEDGED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5, 6];
@@ -47,6 +48,8 @@ export class Core {
   /** The scratch area. */
   bytes = new Uint8Array(SCRATCH_BYTES);
   notReady = 0;
+  /** Sees each span as it starts and before it ends, where the page has span processors. */
+  processors: SpanProcessors | undefined;
   /** Does what the core wants done; the transport puts itself here. */
   pump: () => void = () => {};
   private counts = new Uint32Array(DROPPED + LOSSES.length);

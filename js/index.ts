@@ -14,12 +14,13 @@ import { wallMs } from './clock.js';
 import { Core, GLOBALS, RESOURCE, type Exports } from './core.js';
 import { load } from '#fallback';
 import { type Attributes, readOptions, type Settings, type WebspanOptions } from './options.js';
-import type { FinishedSpan } from './otlp.js';
+import type { SpanMessage } from './otlp.js';
 import { isPrerendering, watchPage } from './page.js';
 import { coreSpan, CoreSpan, pushList, setAttributes } from './span.js';
 import { describeThrown, textOf } from './thrown.js';
 import { CoreTracer } from './tracer.js';
 import { Transport } from './transport.js';
+import { SpanProcessors } from './processors.js';
 import { Session } from './session.js';
 
 export type * from './api.js';
@@ -81,6 +82,7 @@ class Instance implements Webspan {
       aside: (run) => this.aside(run),
     });
     this.touch = this.toucher();
+    if (settings.spanProcessors.length) core.processors = new SpanProcessors(core, settings.spanProcessors, (run) => this.aside(run));
     this.tracer = this.getTracer(NAME, VERSION);
     try {
       core.start();
@@ -290,6 +292,7 @@ class Instance implements Webspan {
     this.transport.leaving = true;
     this.guard(() => {
       this.settleCaptures(how === GONE);
+      if (how === GONE) core.processors?.abandon();
       core.x.page_turned(how, core.now());
     });
     this.transport.leaving = false;
@@ -354,7 +357,7 @@ class Instance implements Webspan {
   }
 
   /** The console exporter. */
-  private show(spans: FinishedSpan[]): void {
+  private show(spans: SpanMessage[]): void {
     for (const span of spans) {
       console.groupCollapsed(`webspan: ${span.name} ${Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6} ms`);
       console.log(span);

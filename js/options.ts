@@ -1,5 +1,6 @@
 // Every option of `init` once: its meaning, unit, default and source, and the table that reads it.
 
+import type { SpanProcessor } from './api.js';
 import { compilePattern, UNSET_VARIABLE, type UrlPattern, type UrlSettings } from './urls.js';
 
 export type { UrlPattern };
@@ -477,6 +478,13 @@ export interface WebspanOptions {
    */
   documentUrl?: boolean;
   /**
+   * See each span as it starts, and before it ends, when it can be changed or left out.
+   *
+   * Source: {@link https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-processor}
+   * @defaultValue `[]`
+   */
+  spanProcessors?: SpanProcessor | readonly SpanProcessor[];
+  /**
    * What is replaced by `REDACTED` in URLs; `false` replaces URL credentials only.
    *
    * Source: {@link https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/}
@@ -588,6 +596,7 @@ export interface Settings extends UrlSettings {
   readonly semconv: 'stable' | 'legacy' | 'dup';
   readonly session: false | SessionSettings;
   readonly documentUrl: boolean;
+  readonly spanProcessors: readonly SpanProcessor[];
   readonly redact: false | RedactSettings;
   readonly limits: LimitsSettings;
   readonly onError: ((error: Error) => void) | undefined;
@@ -822,6 +831,7 @@ const sampler: Kind<SamplerOption> = [
 ];
 
 const text: Kind<string> = accept('a text that is not empty', (value) => typeof value === 'string' && value !== '');
+const processor = accept<SpanProcessor>('an object with onStart or onEnd', (value) => [value?.onStart, value?.onEnd].some((hook) => typeof hook === 'function'));
 const flag = typed<boolean>('boolean');
 // What a function takes and returns is for the compiler to check.
 const callback = typed<never>('function');
@@ -886,6 +896,7 @@ const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; 
     false,
   ],
   documentUrl: [flag, false],
+  spanProcessors: [list(processor), []],
   redact: [switchable<RedactSettings>({ keys: [list(text), []], url: [callback] }), true],
   limits: [
     group({

@@ -37,11 +37,31 @@ const MAX_DEPTH = 64;
 
 type Message = Record<string, unknown>;
 
+/** As OTLP/JSON has it. */
+export interface AnyValue {
+  stringValue?: string;
+  boolValue?: boolean;
+  intValue?: string;
+  /** As text what is no JSON number. */
+  doubleValue?: number | string;
+  arrayValue?: { values?: AnyValue[] };
+}
+
+export interface KeyValue {
+  key: string;
+  value?: AnyValue;
+}
+
 /** A span that has ended, as OTLP/JSON has it. */
-export interface FinishedSpan extends Message {
+export interface SpanMessage extends Message {
   name: string;
+  kind: number;
+  parentSpanId?: string;
   startTimeUnixNano: string;
   endTimeUnixNano: string;
+  attributes?: KeyValue[];
+  events?: { name: string; timeUnixNano: string; attributes?: KeyValue[] }[];
+  status?: { code?: number; message?: string };
 }
 
 /** What a collector answers. */
@@ -52,7 +72,7 @@ export interface ExportResponse {
 /** An `ExportTraceServiceRequest`. */
 export const readRequest = (bytes: Uint8Array): Message => read(bytes, REQUEST);
 /** The spans of a `ScopeSpans`. */
-export const readSpans = (bytes: Uint8Array): FinishedSpan[] => read(bytes, SCOPE_SPANS).spans as FinishedSpan[];
+export const readSpans = (bytes: Uint8Array): SpanMessage[] => (read(bytes, SCOPE_SPANS).spans ?? []) as SpanMessage[];
 /** An `ExportTraceServiceResponse`. */
 export const readResponse = (bytes: Uint8Array): ExportResponse => read(bytes, RESPONSE);
 

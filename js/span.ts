@@ -176,7 +176,9 @@ export class CoreSpan implements Span {
       this.handle = -1;
       try {
         const now = core.now();
-        if (core.x.end_span(handle, endTime === undefined ? now : millis(core, endTime), now)) core.pump();
+        const endMs = endTime === undefined ? now : millis(core, endTime);
+        core.processors?.end(this, handle, endMs);
+        if (core.x.end_span(handle, endMs, now)) core.pump();
       } catch (error) {
         core.caught(error);
       }

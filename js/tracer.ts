@@ -41,6 +41,7 @@ export class CoreTracer implements Tracer {
         if (options.attributes) setAttributes(core, span.handle, options.attributes);
         if (options.links) span.addLinks(options.links);
       }
+      core.processors?.start(span, parent);
     } catch (error) {
       core.caught(error);
     }
@@ -50,7 +51,9 @@ export class CoreTracer implements Tracer {
   /** A span of a capture. */
   capture(name: string, parent: Span | undefined, startMs: number): CoreSpan {
     const { core } = this;
-    return this.begin(parent, name, undefined, false, (scope) => core.x.start_span(core.text(name, 0), 0, scope, startMs, 1));
+    const span = this.begin(parent, name, undefined, false, (scope) => core.x.start_span(core.text(name, 0), 0, scope, startMs, 1));
+    core.processors?.start(span, parent);
+    return span;
   }
 
   /**

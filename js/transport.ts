@@ -3,7 +3,7 @@
 import { retryAfterMs, startTimer, stopTimer } from './clock.js';
 import { type Core, LOSSES } from './core.js';
 import type { Settings } from './options.js';
-import { type ExportResponse, type FinishedSpan, readRequest, readResponse, readSpans } from './otlp.js';
+import { type ExportResponse, type SpanMessage, readRequest, readResponse, readSpans } from './otlp.js';
 
 /** Effects of `next_effect` in abi.rs. */
 const [SEND, SHOW, REPORT] = [1, 2, 3];
@@ -19,7 +19,7 @@ export interface TransportHost {
   fetch: typeof fetch;
   /** Something went wrong that the page's developers should know. */
   report(message: string): void;
-  show(spans: FinishedSpan[]): void;
+  show(spans: SpanMessage[]): void;
   /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */
   aside(run: () => void): void;
 }

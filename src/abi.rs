@@ -412,6 +412,22 @@ pub fn end_span(handle: i32, end_ms: f64, now_ms: f64) -> bool {
     with(|door| door.engine.end(handle, end_ms, now_ms))
 }
 
+/// What would be sent if the span ended at this time: its address and length are in the words.
+#[wasm_bindgen]
+pub fn peek_span(handle: i32, end_ms: f64) {
+    with(|door| {
+        door.engine.peek(handle, end_ms);
+        let peeked = &door.engine.peeked;
+        door.tell_words([peeked.as_ptr() as i32, peeked.len() as i32]);
+    })
+}
+
+/// The span ends and is not sent.
+#[wasm_bindgen]
+pub fn filter_span(handle: i32) {
+    with(|door| door.engine.filter_out(handle))
+}
+
 // ---- requests of the page
 
 /// `status`: 0 for a response that the page must not see.

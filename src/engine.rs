@@ -58,6 +58,8 @@ pub enum Loss {
     Shutdown,
     /// More were captured within a minute than `limits.spansPerMinute`.
     RateLimited,
+    /// A span processor of the page's did not want it.
+    Filtered,
 }
 
 /// Where every span that ended is: `ended` is the sum of all others but `resent`. The layout is known to `js/core.ts`, which can read it
@@ -74,7 +76,7 @@ pub struct Counts {
     /// Spans that were sent a second time, because the page was left before their first request was answered: possible duplicates.
     pub resent: u32,
     /// By [`Loss`].
-    pub dropped: [u32; 9],
+    pub dropped: [u32; 10],
 }
 
 /// What the engine wants done.
@@ -144,6 +146,8 @@ pub struct Engine {
     pub started: SpanContext,
     /// What the last effect is about.
     pub body: Vec<u8>,
+    /// What [`Engine::peek`] has found.
+    pub peeked: Vec<u8>,
     pool: Pool,
     open: OpenSpans,
     resource: Attributes,
@@ -160,7 +164,7 @@ pub struct Engine {
     /// Finished spans that are to be shown, as fields of a `ScopeSpans`.
     shown: Vec<u8>,
     reports: Vec<Effect>,
-    reported: [bool; 9],
+    reported: [bool; 10],
     queue: Queue,
     batches: Vec<Batch>,
     last_batch: i32,
@@ -195,6 +199,7 @@ impl Engine {
             counts: Counts::default(),
             started: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
             body: Vec::new(),
+            peeked: Vec::new(),
             pool: Pool::empty(),
             open: OpenSpans::default(),
             resource,
@@ -207,7 +212,7 @@ impl Engine {
             cleaned: Vec::new(),
             shown: Vec::new(),
             reports: Vec::new(),
-            reported: [false; 9],
+            reported: [false; 10],
             queue: Queue::default(),
             batches: Vec::new(),
             last_batch: 0,
@@ -408,6 +413,23 @@ impl Engine {
         }
         // The first one starts the timer, and a full batch goes at once.
         self.show || !self.reports.is_empty() || self.queue.len() == 1 || self.queue.len() == self.batch_limit()
+    }
+
+    /// What would be sent if the span ended at this time, as a `ScopeSpans`; nothing when it is not open.
+    pub fn peek(&mut self, handle: i32, end_ms: f64) {
+        self.peeked.clear();
+        if let Some(span) = self.open.get(handle) {
+            scope_spans::SPANS.put_bytes(&mut self.peeked, &span.finish(end_ms, &mut self.room));
+        }
+    }
+
+    /// The span ends and is not sent, since the page does not want it.
+    pub fn filter_out(&mut self, handle: i32) {
+        if self.open.get(handle).is_some() {
+            self.open.close(handle);
+            self.counts.ended += 1;
+            self.lose_quietly(Loss::Filtered, 1);
+        }
     }
 
     // ---- requests

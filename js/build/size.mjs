@@ -15,9 +15,9 @@ import { projectDir } from './setup.mjs';
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 29_000 },
-  'of which JavaScript': { goal: 5_000, limit: 15_050 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 12_950 },
+  'all that is on by default': { goal: 13_500, limit: 29_700 },
+  'of which JavaScript': { goal: 5_000, limit: 15_600 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 13_100 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';

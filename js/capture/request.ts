@@ -98,6 +98,7 @@ export class Requests {
       host.requestsChanged(1, startMs);
       if (options.measureRequestSize) core.fact(span.handle, REQUEST_BODY_SIZE, bodyBytes(body));
       if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
+      core.processors?.start(span, parent);
     }
     return { pending, headers: span.isValid() && host.propagates() ? this.headers(span, url) : [] };
   }
@@ -159,6 +160,7 @@ export class Requests {
     if (entry) describeTiming(core, span, entry, !this.options.ignoreNetworkEvents);
     const { handle } = span;
     span.handle = -1;
+    core.processors?.end(span, handle, endMs);
     const due = handle >= 0 && core.x.end_request(handle, how, endMs, core.now()) > 0;
     host.requestsChanged(-1, startMs);
     if (due) core.pump();

@@ -77,6 +77,7 @@ test('fills in every default when called without argument on a loopback page', (
     semconv: 'stable',
     session: false,
     documentUrl: false,
+    spanProcessors: [],
     redact: { keys: [], url: undefined },
     limits: {
       attributeCountLimit: 128,
