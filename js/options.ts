@@ -614,127 +614,95 @@ export interface Page {
 interface Reading {
   readonly page: Page;
   readonly warnings: string[];
+  /** What is wrong, once something is: thrown through all that is being read. */
+  refusal?: TypeError;
 }
 
-/** What an option may be. */
-type Kind<T> = readonly [
-  /** For messages. */
-  wanted: string,
-  /** Gives the setting for a value, and refuses the value by giving `undefined` or by throwing. */
-  parse: (value: unknown, path: string, reading: Reading) => T | undefined,
-];
-
-/** The kind of an option and its default. Without one it is optional; `null` says that it must be given. */
-type Row<T> = readonly [kind: Kind<T>, fallback: unknown] | (undefined extends T ? readonly [kind: Kind<T>] : never);
-
-type Table<T> = { readonly [K in keyof T]: Row<T[K]> };
-
-/** Tells our own refusals from what the caller's getters throw. For the caller it is a plain `TypeError`. */
-class OptionError extends TypeError {}
-
-const sentence = (path: string, shown: string, wanted: string): string =>
-  `webspan: ${path ? `option "${path}"` : 'the argument of init'} is ${shown}; wanted ${wanted}.`;
-
-/** What something is, such as `[object Map]`. Unlike `instanceof` it knows the objects of other frames. */
-const tag = (value: unknown): string => ({}).toString.call(value);
-
-const isPlainObject = (value: unknown): value is Record<string, unknown> => tag(value) === '[object Object]';
+/** Makes the setting of a value that is one of the wanted kinds, and refuses it by giving `undefined` or by throwing. */
+type Refine<T> = (value: never, path: string, reading: Reading) => T | undefined;
 
 /**
- * A value in short, for a message. Of objects only what they are, for their `toString` may do anything. Secrets stay out: text in the place of
- * headers or of all options, and the credentials and the query of a URL.
+ * An option.
+ *
+ * - What is wanted, for the check and for messages alike: `boolean`, `string`, `number`, `function`, `Object`, `Array`, `RegExp` or a text
+ *   in quotes, with ` or ` between them. What stands in parentheses is for the reader, and for `refine` to check.
+ * - The default. Without one the option may be left out; `null` says that it must be given.
+ * - What is made of a value that does not stand for itself: by a function, or, of an object and of `true`, by the options that it holds.
+ */
+type Row<T> = readonly [wanted: string, fallback?: unknown, refine?: Refine<T> | Table<Extract<T, object>>];
+
+/** An option that always has a value. */
+type FilledRow<T> = Row<T> & readonly [string, {} | null, ...unknown[]];
+
+/** Options by name. With `*` the names are the caller's. */
+type Table<T> = {
+  readonly [K in keyof T]: string extends K ? Row<T[K]> : undefined extends T[K] ? Row<T[K]> : FilledRow<T[K]>;
+};
+
+const sentence = (path: string, shown: string, wanted: string): string =>
+  // What cannot be part of a name is not repeated: `{ 'Authorization: Bearer 123': '' }`.
+  `webspan: ${path.replace(/[^\w.[\]-].*/s, '')} is ${shown}; wanted ${wanted}.`;
+
+/**
+ * A value in short. Of objects only what they are, for their `toString` may do anything, and unlike `instanceof` this knows the objects of
+ * other frames. Secrets stay out: text in the place of headers or of all options, and the credentials and the query of a URL.
  */
 const show = (value: unknown, path: string): string =>
-  Object(value) === value || /^(headers.*)?$/.test(path)
-    ? tag(value)
+  Object(value) === value || /^options(\.headers|$)/.test(path)
+    ? {}.toString.call(value).slice(8, -1)
     : typeof value === 'string'
-      ? JSON.stringify(value.replace(/\/\/.*@|[?#].*/gs, '…').slice(0, 80))
+      ? `"${value.replace(/\/\/.*@|[?#].*/gs, '…').slice(0, 80)}"`
       : String(value);
 
 /** Reads one value. The caller's getters and proxies run here: what they throw becomes an error that names the option. */
-function read<T>(
-  [[wanted, parse], fallback]: Row<T>,
-  holder: Record<PropertyKey, unknown>,
-  key: PropertyKey,
-  path: string,
-  reading: Reading,
-): T {
+function read<T>([wanted, fallback, refine]: Row<T>, holder: object, key: PropertyKey, path: string, reading: Reading): T {
   let shown = 'not readable';
   try {
     // What a page has put into Object.prototype is no option.
-    let value = Object.hasOwn(holder, key) || !(key in Object.prototype) ? holder[key] : undefined;
+    let value: unknown = Object.hasOwn(holder, key) || !(key in {}) ? holder[key as never] : undefined;
     shown = show(value, path);
     if (value === undefined) value = fallback;
-    const setting = value === undefined ? value : parse(value, path, reading);
-    if (setting !== undefined || value === undefined) return setting as T;
-  } catch (error) {
-    if (error instanceof OptionError) throw error;
-  }
-  throw new OptionError(sentence(path, shown, wanted));
+    if (value === undefined) return value as T;
+    if (wanted.split(/ or | \(/).some((word) => word === typeof value || word === show(value, path))) {
+      if (typeof refine === 'function') value = refine(value as never, path, reading);
+      else if (refine && (value === true || show(value, path) === 'Object')) value = readAll(refine as Rows, value as object, path, reading);
+      if (value !== undefined) return value as T;
+    }
+  } catch {}
+  // The innermost is the one to blame.
+  throw (reading.refusal ??= new TypeError(sentence(path, shown, wanted)));
 }
 
-const accept = <T>(wanted: string, accepts: (value: T) => boolean): Kind<T> => [
-  wanted,
-  (value) => (accepts(value as T) ? (value as T) : undefined),
-];
+type Rows = Readonly<Record<string, Row<unknown>>>;
 
-const typed = <T>(type: 'boolean' | 'function'): Kind<T> => accept(`a ${type}`, (value) => typeof value === type);
+/** Reads the options that an object holds. */
+function readAll(table: Rows, given: object, path: string, reading: Reading): object {
+  const settings: Record<string, unknown> = {};
+  const each = table['*'];
+  const keys = Object.keys(given);
+  const names = each ? keys : Object.keys(table);
+  for (const key of keys) {
+    if (!names.includes(key)) {
+      const name = nearest(key, names);
+      reading.warnings.push(`webspan: ${path}.${key} is unknown${name ? `; did you mean ${name}?` : '.'}`);
+    }
+  }
+  for (const name of names) {
+    const setting = read(each ?? table[name], given, name, `${path}.${name}`, reading);
+    if (setting !== undefined || !each) settings[name] = setting;
+  }
+  return settings;
+}
 
-const oneOf = <T extends string>(...names: readonly T[]): Kind<T> => accept(`'${names.join("' or '")}'`, (value) => names.includes(value));
-
-const whole = (least: number, unit: string): Kind<number> => [
-  `a whole number of at least ${least} (${unit})`,
-  // The remainder of Infinity is NaN, so that it passes.
-  (value) => (typeof value === 'number' && value >= least && !(value % 1) ? Math.min(value, 2 ** 31 - 1) : undefined),
-];
-
-/** One or many, in a list of our own. What `kind` gives `null` for is left out. */
-const list = <T>(kind: Kind<T>): Kind<readonly NonNullable<T>[]> => [
-  'one or an array of them',
-  (value, path, reading) =>
+/** One or many, in a list of our own. What `refine` gives `null` for is left out. */
+const many = <T>([wanted, , refine]: Row<T>, fallback: readonly string[] = []): FilledRow<readonly NonNullable<T>[]> => [
+  `${wanted} or Array`,
+  fallback,
+  (value: unknown, path, reading) =>
     [value]
       .flat()
-      .map((_, index, items) => read<T>([kind, null], items as never, index, `${path}[${index}]`, reading))
-      .filter((item): item is NonNullable<T> => item !== null),
-];
-
-/** An object whose keys are the caller's. */
-const dictionary = <T>(kindOf: (key: string) => Kind<T>): Kind<Record<string, T>> => [
-  'an object',
-  (value, path, reading) => {
-    if (!isPlainObject(value)) return;
-    const settings: Record<string, T> = {};
-    for (const key of Object.keys(value)) {
-      // What cannot be part of a header's name is not shown: `{ 'Authorization: Bearer 123': '' }`.
-      const setting = read<T | undefined>([kindOf(key)], value, key, `${path}.${key.replace(/[^\w.-].*/s, '')}`, reading);
-      if (setting !== undefined) settings[key] = setting;
-    }
-    return settings;
-  },
-];
-
-/** An object whose keys are options. */
-const group = <T>(table: Table<T>): Kind<T> => [
-  'an object',
-  (value, path, reading) => {
-    if (!isPlainObject(value)) return;
-    const names = Object.keys(table) as (keyof T & string)[];
-    const prefix = path && `${path}.`;
-    for (const key of Object.keys(value)) {
-      if (names.includes(key as never)) continue;
-      const name = nearest(key, names);
-      reading.warnings.push(`webspan: unknown option "${prefix + key}"${name ? `; did you mean "${prefix + name}"?` : '.'}`);
-    }
-    const settings = {} as T;
-    for (const name of names) settings[name] = read(table[name], value, name, prefix + name, reading);
-    return settings;
-  },
-];
-
-/** `false`, or a group that `true` switches on with its defaults. */
-const switchable = <T>(table: Table<T>): Kind<false | T> => [
-  'a boolean or an object',
-  (value, path, reading) => value !== false && group(table)[1](value === true ? {} : value, path, reading),
+      .map((_, index, items) => read<T>([wanted, null, refine], items, index, `${path}[${index}]`, reading))
+      .filter((item) => item !== null) as NonNullable<T>[],
 ];
 
 /** What exporters and other SDKs call our options. */
@@ -760,160 +728,155 @@ function nearest(unknown: string, names: readonly string[]): string | undefined 
 
 const isLoopback = (hostname: string): boolean => /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 
-const receiver: Kind<URL> = [
-  'an http(s) URL without credentials, or a path like "/otlp"',
-  (value, path, { page, warnings }) => {
-    if (typeof value !== 'string') return;
-    if (!value || UNSET_VARIABLE.test(value)) {
-      throw new OptionError(sentence(path, show(value, path), 'a URL; an environment variable was probably not set'));
-    }
-    // Without this test `otel.example.com` would be a path of the page, and `localhost:4318` a protocol.
-    if (!/^(https?:\/\/|\.{0,2}\/)/i.test(value)) return;
+const receiver: Row<URL> = [
+  'string (an http(s) URL without credentials or a path like "/otlp"; is a variable not set?)',
+  undefined,
+  (value: string, path, { page, warnings }) => {
+    // Without the second test `otel.example.com` would be a path of the page.
+    if (UNSET_VARIABLE.test(value) || !/^(https?:|\.{0,2})\//i.test(value)) return;
     const url = new URL(value, page.href);
     // `fetch` refuses URLs that hold credentials.
-    if (!/^http/.test(url.protocol) || url.username || url.password) return;
-    if (url.protocol === 'http:' && /^https:/.test(page.href) && !isLoopback(url.hostname)) {
+    if (!/^https?:..[^/@]+\//.test(url.href)) return;
+    if (url.protocol === 'http:' && page.href.startsWith('https:') && !isLoopback(url.hostname)) {
       warnings.push(sentence(path, 'an http: URL, which browsers block on an https: page', 'https:'));
     }
     return url;
   },
 ];
 
-const attribute: Kind<AttributeValue> = [
-  'a string, a number, a boolean or an array of one type of these',
-  (value) => {
-    const items: unknown[] = [value].flat();
-    const present = Array.isArray(value) ? items.filter((item) => item != null) : items;
-    if (present.some((item) => typeof item !== typeof present[0] || !/^(str|num|boo)/.test(typeof item))) return;
-    return (Array.isArray(value) ? items : value) as AttributeValue;
+const attribute: Row<AttributeValue> = [
+  'string or number or boolean or Array (of one of these types)',
+  undefined,
+  (value: AttributeValue) => {
+    // A copy.
+    const items = [value].flat();
+    const types = items.filter((item) => item != null).map((item) => typeof item);
+    return /^(string|number|boolean|)(,\1)*$/.test(types.join()) ? (Array.isArray(value) ? (items as AttributeValue) : value) : undefined;
   },
 ];
 
-const header = (name: string): Kind<string> => [
-  'a header name and a text that fetch accepts',
-  (value) => (typeof value === 'string' && new Headers([[name, value]]) ? value : undefined),
+const header: Row<string> = [
+  'string (name and value as fetch takes them)',
+  undefined,
+  (value: string, path) => new Headers([[path.slice('options.headers.'.length), value]]) && value,
 ];
 
-const headers: Kind<Settings['headers']> = [
-  'an object or a function',
-  (value, path, reading) => (typeof value === 'function' ? (value as HeadersFunction) : dictionary(header)[1](value, path, reading)),
-];
-
-const headerName: Kind<string> = [
-  'a header name',
-  (value) => (typeof value === 'string' && /^[\w-]+$/.test(value) ? value.toLowerCase() : undefined),
-];
+const headerName: Row<string> = ['string (a header name)', null, (value: string) => /^[\w-]+$/.exec(value)?.[0].toLowerCase()];
 
 /** `null`, with a warning, for a pattern that was hardly meant: it could hand our headers to everybody. */
-const pattern: Kind<UrlPattern | null> = [
-  'a URL or a RegExp',
-  (value, path, { page, warnings }) => {
-    if (typeof value !== 'string' && tag(value) !== '[object RegExp]') return;
-    const compiled = compilePattern(value as UrlPattern, page.href);
-    if (!compiled) {
-      const shown = typeof value === 'string' ? show(value, path) : String(value);
-      warnings.push(sentence(path, shown, 'a URL, or a RegExp that does not match the empty text') + ' It is left out.');
-    }
+const pattern: Row<UrlPattern | null> = [
+  'string (a URL) or RegExp',
+  null,
+  (value: UrlPattern, path, { page, warnings }) => {
+    const compiled = compilePattern(value, page.href);
+    if (!compiled) warnings.push(sentence(path, 'left out', 'a URL, or a RegExp that does not match the empty text'));
     return compiled;
   },
 ];
 
-const share: Kind<number> = accept('a number from 0 to 1', (value) => typeof value === 'number' && value >= 0 && value <= 1);
+const share: FilledRow<number> = ['number (from 0 to 1)', null, (value: number) => (value >= 0 && value <= 1 ? value : undefined)];
 
-const sampler: Kind<SamplerOption> = [
-  "'always_on', 'always_off', { ratio } or a function",
-  (value, path, reading) =>
-    value === 'always_on' || value === 'always_off'
-      ? value
-      : typeof value === 'function'
-        ? (value as SamplerFunction)
-        : group({ ratio: [share, null] })[1](value, path, reading),
+const text = <F extends string | undefined = undefined>(fallback?: F): readonly [string, F, Refine<string>] => [
+  'string (not empty)',
+  fallback as F,
+  (value: string) => value || undefined,
 ];
 
-const text: Kind<string> = accept('a text that is not empty', (value) => typeof value === 'string' && value !== '');
-const processor = accept<SpanProcessor>('an object with onStart or onEnd', (value) => [value?.onStart, value?.onEnd].some((hook) => typeof hook === 'function'));
-const flag = typed<boolean>('boolean');
+const whole = (least: number, fallback: number): FilledRow<number> => [
+  `number (whole, at least ${least}, or Infinity)`,
+  fallback,
+  // The remainder of Infinity is NaN, so that it passes.
+  (value: number) => (value >= least && !(value % 1) ? Math.min(value, 2 ** 31 - 1) : undefined),
+];
+
+const processor: Row<SpanProcessor> = [
+  'Object (with onStart or onEnd)',
+  null,
+  (value: SpanProcessor) => ([value.onStart, value.onEnd].some((hook) => typeof hook === 'function') ? value : undefined),
+];
+
 // What a function takes and returns is for the compiler to check.
-const callback = typed<never>('function');
-const millis = whole(1, 'milliseconds');
-const spans = whole(1, 'spans');
-const limit: Row<number> = [whole(0, 'or Infinity'), 128];
-const patterns: Row<readonly UrlPattern[]> = [list(pattern), []];
+const callback: Row<undefined> = ['function'];
+
+const patterns = many(pattern);
+
+const flag = (fallback: boolean): FilledRow<boolean> => ['boolean', fallback];
+
+/** The first is the default. */
+const oneOf = <T extends string>(...names: readonly T[]): FilledRow<T> => [`"${names.join('" or "')}"`, names[0]];
+
+/** Options in an object. */
+const group = <T>(table: Table<T>): FilledRow<T> => ['Object', {}, table as Table<Extract<T, object>>];
+
+/** `false`, or options in an object; `true` is all of their defaults. */
+const switchable = <T>(table: Table<T>, fallback = true): FilledRow<false | T> => ['boolean or Object', fallback, table as Table<Extract<T, object>>];
+
 const requests: Table<FetchSettings & XhrSettings> = {
-  requestHook: [callback],
-  applyCustomAttributesOnSpan: [callback],
+  requestHook: callback,
+  applyCustomAttributesOnSpan: callback,
   ignoreUrls: patterns,
-  ignoreNetworkEvents: [flag, false],
-  measureRequestSize: [flag, false],
-  requireParentSpan: [flag, false],
+  ignoreNetworkEvents: flag(false),
+  measureRequestSize: flag(false),
+  requireParentSpan: flag(false),
 };
 
-const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; tracesEndpoint: URL | undefined }> = {
-  serviceName: [text, 'unknown_service'],
-  serviceVersion: [text],
-  resourceAttributes: [dictionary(() => attribute), {}],
-  endpoint: [receiver],
-  tracesEndpoint: [receiver],
-  headers: [headers, {}],
-  credentials: [oneOf('omit', 'same-origin', 'include'), 'same-origin'],
-  protocol: [oneOf('http/protobuf', 'http/json'), 'http/protobuf'],
-  timeoutMillis: [millis, 10000],
-  retry: [switchable({ initialMillis: [millis, 1000], maxMillis: [millis, 30000], maxElapsedMillis: [millis, 300000] }), true],
-  batch: [
-    group({ scheduledDelayMillis: [whole(0, 'milliseconds'), 5000], maxExportBatchSize: [spans, 512], maxQueueSize: [spans, 2048] }),
-    {},
-  ],
-  sampler: [sampler, 'always_on'],
+/** Everything that `init` takes. */
+interface Taken extends Omit<Settings, 'tracesUrl'> {
+  readonly endpoint: URL | undefined;
+  readonly tracesEndpoint: URL | undefined;
+}
+
+const OPTIONS = group<Taken>({
+  serviceName: text('unknown_service'),
+  serviceVersion: text(),
+  resourceAttributes: group<Settings['resourceAttributes']>({ '*': attribute }),
+  endpoint: receiver,
+  tracesEndpoint: receiver,
+  headers: ['Object or function', {}, { '*': header }],
+  credentials: oneOf('same-origin', 'omit', 'include'),
+  protocol: oneOf('http/protobuf', 'http/json'),
+  timeoutMillis: whole(1, 10000),
+  retry: switchable({ initialMillis: whole(1, 1000), maxMillis: whole(1, 30000), maxElapsedMillis: whole(1, 300000) }),
+  batch: group({ scheduledDelayMillis: whole(0, 5000), maxExportBatchSize: whole(1, 512), maxQueueSize: whole(1, 2048) }),
+  sampler: ['"always_on" or "always_off" or Object or function', 'always_on', { ratio: share }],
   propagateTraceHeaderCorsUrls: patterns,
   ignoreUrls: patterns,
   noTraceHeaderUrls: patterns,
-  corsTraceHeaders: [list(headerName), ['traceparent']],
-  consent: [oneOf('granted', 'pending'), 'granted'],
-  instrumentations: [
-    group({
-      fetch: [switchable<FetchSettings>(requests), true],
-      xhr: [switchable<XhrSettings>(requests), true],
-      documentLoad: [
-        switchable<DocumentLoadSettings>({
-          applyCustomAttributesOnSpan: [
-            group<DocumentLoadSettings['applyCustomAttributesOnSpan']>({ documentLoad: [callback], documentFetch: [callback], resourceFetch: [callback] }),
-            {},
-          ],
-          ignoreNetworkEvents: [flag, false],
-          ignorePerformancePaintEvents: [flag, false],
-        }),
-        true,
-      ],
-      navigation: [switchable({ quietMillis: [millis, 100], maxDurationMillis: [millis, 10000] }), true],
-      errors: [flag, true],
+  corsTraceHeaders: many(headerName, ['traceparent']),
+  consent: oneOf('granted', 'pending'),
+  instrumentations: group({
+    fetch: switchable<FetchSettings>(requests),
+    xhr: switchable<XhrSettings>(requests),
+    documentLoad: switchable<DocumentLoadSettings>({
+      applyCustomAttributesOnSpan: group({ documentLoad: callback, documentFetch: callback, resourceFetch: callback }),
+      ignoreNetworkEvents: flag(false),
+      ignorePerformancePaintEvents: flag(false),
     }),
-    {},
-  ],
-  pageTrace: [flag, true],
-  semconv: [oneOf('stable', 'legacy', 'dup'), 'stable'],
-  session: [
-    switchable({ storage: [oneOf('memory', 'sessionStorage', 'localStorage'), 'memory'], idleMillis: [millis, 1800000], maxAgeMillis: [millis, 14400000] }),
+    navigation: switchable({ quietMillis: whole(1, 100), maxDurationMillis: whole(1, 10000) }),
+    errors: flag(true),
+  }),
+  pageTrace: flag(true),
+  semconv: oneOf('stable', 'legacy', 'dup'),
+  session: switchable(
+    { storage: oneOf('memory', 'sessionStorage', 'localStorage'), idleMillis: whole(1, 1800000), maxAgeMillis: whole(1, 14400000) },
     false,
-  ],
-  documentUrl: [flag, false],
-  spanProcessors: [list(processor), []],
-  redact: [switchable<RedactSettings>({ keys: [list(text), []], url: [callback] }), true],
-  limits: [
-    group({
-      attributeCountLimit: limit,
-      attributeValueLengthLimit: [limit[0], Infinity],
-      eventCountLimit: limit,
-      linkCountLimit: limit,
-      attributePerEventCountLimit: limit,
-      attributePerLinkCountLimit: limit,
-      spansPerMinute: [limit[0], 1000],
-    }),
-    {},
-  ],
-  onError: [callback],
-  logLevel: [oneOf('none', 'error', 'warn', 'info', 'debug'), 'warn'],
-  debug: [flag, false],
-};
+  ),
+  documentUrl: flag(false),
+  spanProcessors: many(processor),
+  redact: switchable({ keys: many(text()), url: callback }),
+  limits: group({
+    attributeCountLimit: whole(0, 128),
+    attributeValueLengthLimit: whole(0, Infinity),
+    eventCountLimit: whole(0, 128),
+    linkCountLimit: whole(0, 128),
+    attributePerEventCountLimit: whole(0, 128),
+    attributePerLinkCountLimit: whole(0, 128),
+    spansPerMinute: whole(0, 1000),
+  }),
+  onError: callback,
+  logLevel: oneOf('warn', 'none', 'error', 'info', 'debug'),
+  debug: flag(false),
+});
 
 /**
  * Checks what `init` was given and fills in the defaults. The caller's objects are neither written to nor kept; its functions are.
@@ -923,14 +886,14 @@ const OPTIONS: Table<Omit<Settings, 'tracesUrl'> & { endpoint: URL | undefined; 
  */
 export function readOptions(given: unknown, page: Page): { settings: Settings; warnings: string[] } {
   const warnings: string[] = [];
-  const { endpoint, tracesEndpoint, ...settings } = read([group(OPTIONS), {}], { given }, 'given', '', { page, warnings });
+  const { endpoint, tracesEndpoint, ...settings } = read(OPTIONS, { given }, 'given', 'options', { page, warnings });
   const { maxExportBatchSize, maxQueueSize } = settings.batch;
   if (maxExportBatchSize > maxQueueSize) {
-    throw new OptionError(sentence('batch.maxExportBatchSize', `${maxExportBatchSize}`, `at most batch.maxQueueSize (${maxQueueSize})`));
+    throw new TypeError(sentence('options.batch.maxExportBatchSize', `${maxExportBatchSize}`, `at most maxQueueSize (${maxQueueSize})`));
   }
   if (endpoint) endpoint.pathname = endpoint.pathname.replace(/(\/v1\/traces)?\/*$/, '/v1/traces');
   // Not on other pages: Chromium asks the visitor before a public page may reach a loopback address.
   const tracesUrl = (tracesEndpoint ?? endpoint)?.href ?? (isLoopback(page.hostname) ? 'http://localhost:4318/v1/traces' : null);
-  if (!tracesUrl) warnings.push(sentence('endpoint', 'not given', 'a URL; nothing is sent without'));
+  if (!tracesUrl) warnings.push(sentence('options.endpoint', 'not given', 'a URL; nothing is sent without'));
   return { settings: { ...settings, tracesUrl }, warnings };
 }

@@ -32,7 +32,7 @@ test('bad options throw a TypeError that names the option, what was given and wh
     });
     return { messages, untouched: window.fetch === before };
   });
-  const wanted = [/batch\.maxQueueSize.*"2k".*whole number/, /endpoint.*undefined/, /sampler.*2/, /serviceName.*5/, /headers/, /propagateTraceHeaderCorsUrls.*7/, /serviceName/, /object/];
+  const wanted = [/batch\.maxQueueSize.*"2k".*number \(whole/, /endpoint.*undefined/, /sampler.*2/, /serviceName.*5/, /headers/, /propagateTraceHeaderCorsUrls.*7/, /serviceName/, /Object/];
   wanted.forEach((pattern, index) => assert.match(thrown.messages[index], pattern));
   thrown.messages.forEach((message) => assert.match(message, /^TypeError: webspan: /));
   assert.ok(!thrown.messages.join().includes('SECRET'));
