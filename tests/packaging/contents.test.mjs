@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
+import { SourceMap } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -112,6 +113,25 @@ test('source maps carry their sources, under names inside the project', () => {
       assert.ok(!source.startsWith('/') && !inProject.startsWith('..'), `${file}: ${source} is inside the project`);
     });
     assert.match(read(file.replace(/\.map$/, '')), RegExp(`\\n//# sourceMappingURL=${posix.basename(file)}\\s*$`));
+  }
+});
+
+test('source maps lead from what is minified to the line that it was made of', () => {
+  for (const bundle of ['dist/index.js', 'dist/webspan.global.js']) {
+    const map = JSON.parse(read(`${bundle}.map`));
+    const found = new SourceMap(map);
+    const lines = read(bundle).split('\n');
+    for (const [source, text] of [
+      ['../js/index.ts', 'init() was called before'],
+      ['../js/options.ts', 'propagateTraceHeaderCorsUrls:'],
+      ['../js/transport.ts', 'partialSuccess'],
+      ['../js/capture/fetch.ts', 'new Request('],
+    ]) {
+      const line = lines.findIndex((candidate) => candidate.includes(text));
+      const { originalSource, originalLine } = found.findEntry(line, lines[line].indexOf(text));
+      assert.equal(originalSource, source, `${bundle}: ${text}`);
+      assert.ok(map.sourcesContent[map.sources.indexOf(source)].split('\n')[originalLine].includes(text), `${bundle}: ${text} is in line ${originalLine + 1}`);
+    }
   }
 });
 
