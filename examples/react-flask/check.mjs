@@ -16,6 +16,39 @@ const askStock = {
 const readPrices = { service: 'shop-api', kind: 'CLIENT', name: 'SELECT', attributes: { 'db.system.name': 'sqlite' } };
 const writeOrder = { service: 'shop-api', kind: 'CLIENT', name: 'INSERT', attributes: { 'db.system.name': 'sqlite' } };
 
+const readShelf = { service: 'shop-api', kind: 'CLIENT', name: 'SELECT', attributes: { 'db.system.name': 'sqlite' } };
+
+/** The first page: its document, its scripts, and what it asks the API for while it loads. */
+const pageLoad = {
+  service: 'shop-web', kind: 'INTERNAL', name: 'documentLoad',
+  attributes: { 'browser.navigation.type': 'navigate' },
+  events: ['fetchStart', 'domComplete', 'loadEventEnd'],
+  children: [
+    { service: 'shop-web', kind: 'INTERNAL', name: 'documentFetch', attributes: { 'http.response.status_code': 200 } },
+    { service: 'shop-web', kind: 'INTERNAL', name: 'resourceFetch', attributes: { 'browser.resource_timing.initiator_type': 'script' } },
+    {
+      service: 'shop-web', kind: 'CLIENT', name: 'GET',
+      children: [{ service: 'shop-api', kind: 'SERVER', name: 'GET /products', children: [readShelf] }],
+    },
+  ],
+};
+
+/** From the list to a product: one request by fetch, and one by XMLHttpRequest. */
+const routeChange = {
+  service: 'shop-web', kind: 'INTERNAL', name: 'navigation',
+  attributes: { 'browser.navigation.type': 'push', 'browser.navigation.same_document': true },
+  children: [
+    {
+      service: 'shop-web', kind: 'CLIENT', name: 'GET', scope: 'webspan/fetch',
+      children: [{ service: 'shop-api', kind: 'SERVER', name: 'GET /products/<sku>', children: [readShelf, askStock] }],
+    },
+    {
+      service: 'shop-web', kind: 'CLIENT', name: 'GET', scope: 'webspan/xhr',
+      children: [{ service: 'shop-api', kind: 'SERVER', name: 'GET /products/<sku>/related', children: [readShelf] }],
+    },
+  ],
+};
+
 /** A cart of two star maps at 18.50 €. */
 const paidCheckout = {
   service: 'shop-web', kind: 'INTERNAL', name: 'checkout',
@@ -62,7 +95,7 @@ const failedCheckout = {
   }],
 };
 
-/** Buys twice, once in vain, and compares both traces with what they must be. Prints what it finds; gives whether all is well. */
+/** Looks around, buys twice, once in vain, and compares the traces with what they must be. Prints what it finds; gives whether all is well. */
 export async function checkShop(shop, { executablePath, screenshotDir }) {
   const browser = await chromium.launch({ executablePath, args: browserArguments });
   try {
@@ -75,9 +108,15 @@ export async function checkShop(shop, { executablePath, screenshotDir }) {
     const problems = [];
     try {
       const { paidTraceId, failedTraceId } = await shopTwice(page, shop.pageUrl, shoot);
+      const loadTraceId = await findTrace(shop.viewerUrl, 'documentLoad', `${shop.pageUrl}/`);
+      const routeTraceId = await findTrace(shop.viewerUrl, 'navigation', `${shop.pageUrl}/products/map`);
+      problems.push(...(await checkTrace(shop.viewerUrl, 'The page load', loadTraceId, pageLoad)));
+      problems.push(...(await checkTrace(shop.viewerUrl, 'A route change', routeTraceId, routeChange)));
       problems.push(...(await checkTrace(shop.viewerUrl, 'A paid checkout', paidTraceId, paidCheckout)));
       problems.push(...(await checkTrace(shop.viewerUrl, 'A failed checkout', failedTraceId, failedCheckout)));
       if (screenshotDir !== undefined) {
+        await shootTrace(page, shop.viewerUrl, loadTraceId, () => shoot('trace-load'));
+        await shootTrace(page, shop.viewerUrl, routeTraceId, () => shoot('trace-route'));
         await shootTrace(page, shop.viewerUrl, paidTraceId, () => shoot('trace'));
         await shootTrace(page, shop.viewerUrl, failedTraceId, () => shoot('trace-failed'));
         console.log(`Pictures are in ${screenshotDir}.`);
@@ -88,7 +127,7 @@ export async function checkShop(shop, { executablePath, screenshotDir }) {
     problems.push(...unexpected(complaints));
 
     if (problems.length === 0) {
-      console.log('The demo is in order: both traces run from the click to the database.');
+      console.log('The demo is in order: every trace runs from the page to the database.');
     } else {
       console.error(`What is missing or wrong:\n${problems.map((problem) => `- ${problem}`).join('\n')}\n\n${shop.lastLines()}`);
     }
@@ -124,8 +163,21 @@ async function shownTraceId(page) {
 
 async function shootTrace(page, viewerUrl, traceId, shoot) {
   await page.goto(`${viewerUrl}/#/trace/${traceId}`);
-  await page.getByText('shop-stock').first().waitFor();
+  await page.getByText('shop-api').first().waitFor();
   await shoot();
+}
+
+/** The trace of a span of the page's own, by its name and URL; it goes out with the page's next batch. */
+async function findTrace(viewerUrl, name, url) {
+  const query = new URLSearchParams({ service: 'shop-web', name, attribute: `url.full=${url}` });
+  const deadlineMs = Date.now() + arrivalTimeoutMs;
+  while (Date.now() < deadlineMs) {
+    const response = await fetch(`${viewerUrl}/api/traces?${query}`);
+    const [found] = await response.json();
+    if (found !== undefined) return found.traceId;
+    await sleep(pollMs);
+  }
+  throw new Error(`No trace with a span '${name}' of ${url} has arrived.`);
 }
 
 /** Waits until the trace is what it must be, or no longer; prints it as it then is. */

@@ -6,6 +6,7 @@
  * @property {string} service
  * @property {string} name
  * @property {'INTERNAL' | 'SERVER' | 'CLIENT'} kind
+ * @property {string} [scope]
  * @property {'UNSET' | 'OK' | 'ERROR'} [status] 'UNSET' unless said
  * @property {Record<string, string | number>} [attributes]
  * @property {string[]} [events] names
@@ -22,9 +23,14 @@ export function treeOf(trace) {
   return roots.sort(byStart);
 }
 
-/** What is missing or different, one line each; nothing when all is there. */
+/**
+ * What is missing or different, one line each; nothing when all is there. The span may stand anywhere: what is clicked while a route change is
+ * still under way hangs below that.
+ */
 export function differences(roots, expected) {
-  return search(roots, expected, 'the trace').problems;
+  const all = [...roots];
+  for (const { children } of all) all.push(...children);
+  return search(all, expected, 'the trace').problems;
 }
 
 /** Looks for each expected span among the candidates; each candidate is taken once. */
@@ -38,10 +44,10 @@ function searchAll(candidates, expectations, where) {
 }
 
 function search(candidates, expected, where) {
-  const found = candidates.find(({ span }) => titleOf(span) === titleOf(expected));
+  const found = candidates.find(({ span }) => titleOf(span) === titleOf(expected) && (expected.scope ?? span.scope.name) === span.scope.name);
   if (found === undefined) {
     const there = candidates.map(({ span }) => titleOf(span)).join(', ') || 'nothing';
-    return { problems: [`${where}: no span '${titleOf(expected)}'; there is ${there}`] };
+    return { problems: [`${where}: no span '${titleOf(expected)}'${expected.scope ? ` of ${expected.scope}` : ''}; there is ${there}`] };
   }
   const here = `${where} > ${expected.name}`;
   return { found, problems: [...compare(found.span, expected, here), ...searchAll(found.children, expected.children ?? [], here)] };

@@ -99,6 +99,12 @@ def show_product(sku):
     return jsonify({**product_json(row), "description": row["description"], "inStock": ask_stock(sku)})
 
 
+@app.get("/products/<sku>/related")
+def list_related(sku):
+    rows = database().cursor().execute("SELECT sku, name, price_cents FROM product WHERE sku <> ? ORDER BY name LIMIT 3", (sku,)).fetchall()
+    return jsonify([product_json(row) for row in rows])
+
+
 @app.post("/checkout")
 def checkout():
     """Sells a cart: `[{"sku": "map", "quantity": 1}]`. `?delay=` (milliseconds) and `?fail=1` act on the payment."""

@@ -3,10 +3,20 @@ import { quantityOf, withQuantity, type Cart } from './cart.ts';
 import { formatCents } from './money.ts';
 import { PageTitle } from './PageTitle.tsx';
 import { Picture } from './Picture.tsx';
+import { Related } from './Related.tsx';
 import { Link } from './router.tsx';
 import { useLoaded } from './useLoaded.ts';
 
 export function ProductPage({ sku, cart, setCart }: { sku: string; cart: Cart; setCart: (cart: Cart) => void }) {
+  return (
+    <>
+      <Product sku={sku} cart={cart} setCart={setCart} />
+      <Related sku={sku} />
+    </>
+  );
+}
+
+function Product({ sku, cart, setCart }: { sku: string; cart: Cart; setCart: (cart: Cart) => void }) {
   const product = useLoaded(sku, (signal) => getProduct(sku, signal));
   if (product.state === 'loading') return <p role="status">Loading…</p>;
   if (product.state === 'failed') return <p role="alert">{product.error.message}</p>;

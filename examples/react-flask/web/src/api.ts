@@ -33,6 +33,19 @@ export function getProduct(sku: string, signal: AbortSignal): Promise<ProductDet
   return request(`/products/${encodeURIComponent(sku)}`, { signal });
 }
 
+/** As a library of old would ask for it, which knows no `fetch`. */
+export function getRelated(sku: string, signal: AbortSignal): Promise<Product[]> {
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    xhr.open('GET', `${import.meta.env.VITE_SHOP_API_URL}/products/${encodeURIComponent(sku)}/related`);
+    xhr.responseType = 'json';
+    xhr.onload = () => (xhr.status === 200 ? resolve(xhr.response as Product[]) : reject(new Error(`The shop answered ${xhr.status}.`)));
+    xhr.onerror = () => reject(new Error('The shop cannot be reached.'));
+    signal.addEventListener('abort', () => xhr.abort());
+    xhr.send();
+  });
+}
+
 export function postCheckout(lines: OrderLine[], { delayMs, fail }: Trouble): Promise<Receipt> {
   const query = new URLSearchParams();
   if (delayMs > 0) query.set('delay', String(delayMs));
