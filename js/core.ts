@@ -15,7 +15,7 @@ export const RESOURCE = -3;
 export const GLOBALS = -4;
 
 /** `start` found no random bytes (`NEEDS_RANDOM` in abi.rs). */
-const NEEDS_RANDOM = -2;
+export const NEEDS_RANDOM = -2;
 
 /** How a value is handed over: its type (abi.rs), and a number. For text that is its length. */
 export const [TEXT, NUMBER, BOOL, LIST] = [0, 1, 2, 3];
@@ -153,18 +153,6 @@ export class Core {
   read(length: number): string {
     this.refresh();
     return this.on ? (this.decoder ??= new TextDecoder()).decode(this.bytes.subarray(0, length)) : '';
-  }
-
-  /** Starts a span by `begin`, which writes its texts and calls the core; again when there were no random bytes. */
-  begin(begin: () => number): number {
-    let handle = begin();
-    if (handle === NEEDS_RANDOM) {
-      // This calls `crypto.getRandomValues`, which the page may have replaced by anything.
-      this.x.refill_pool();
-      handle = begin();
-    }
-    this.refresh();
-    return handle;
   }
 
   /** The bytes that the last effect is about, where the core has them: to be used at once, or copied. */

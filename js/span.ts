@@ -100,19 +100,11 @@ export class CoreSpan implements Span {
   }
 
   setAttributes(attributes: Attributes): this {
-    return this.recorded((core, handle) => setAttributes(core, handle, attributes));
+    return this.recorded(setAttributes, attributes);
   }
 
   addEvent(name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): this {
-    return this.recorded((core, handle) => {
-      const isTime = isTimeInput(attributesOrStartTime);
-      const at = millis(core, isTime ? attributesOrStartTime : startTime);
-      const text = String(name);
-      const attributes = isTime ? [] : entries(attributesOrStartTime);
-      core.x.stage_attributes(0);
-      setEntries(core, STAGED, attributes);
-      core.x.add_event(handle, core.text(text, 0), at);
-    });
+    return this.recorded(addEvent, name, attributesOrStartTime, startTime);
   }
 
   addLink(link: Link): this {
@@ -120,8 +112,7 @@ export class CoreSpan implements Span {
       const target = fromContext(core, link.context);
       const attributes = entries(link.attributes);
       if (target) {
-        core.x.stage_attributes(1);
-        setEntries(core, STAGED, attributes);
+        stage(core, 1, attributes);
         const stateBytes = core.text(target.traceState ?? '', 0);
         target.tell();
         core.x.add_link(handle, stateBytes);
@@ -134,10 +125,7 @@ export class CoreSpan implements Span {
   }
 
   setStatus(status: SpanStatus): this {
-    return this.recorded((core, handle) => {
-      const code = Number(status.code);
-      core.x.set_status(handle, code, core.text(String(status.message ?? ''), 0));
-    });
+    return this.recorded(setStatus, status);
   }
 
   updateName(name: string): this {
@@ -154,11 +142,14 @@ export class CoreSpan implements Span {
     });
   }
 
-  /** Does something to the span in the core, unless it has ended; what the page's values throw on the way stays here. */
-  private recorded(run: (core: Core, handle: number) => void): this {
+  /**
+   * Does something to the span in the core, unless it has ended; what the page's values throw on the way stays here. What is done most
+   * often is a function with arguments: one that holds them itself would be made anew, and thrown away, each time.
+   */
+  private recorded<A extends unknown[]>(run: (core: Core, handle: number, ...args: A) => void, ...args: A): this {
     if (this.handle >= 0) {
       try {
-        run(this.core, this.handle);
+        run(this.core, this.handle, ...args);
       } catch (error) {
         this.core.caught(error);
       }
@@ -186,6 +177,19 @@ export class CoreSpan implements Span {
   }
 }
 
+function addEvent(core: Core, handle: number, name: string, attributesOrStartTime?: Attributes | TimeInput, startTime?: TimeInput): void {
+  const isTime = isTimeInput(attributesOrStartTime);
+  const at = millis(core, isTime ? attributesOrStartTime : startTime);
+  const text = String(name);
+  stage(core, 0, isTime ? undefined : entries(attributesOrStartTime));
+  core.x.add_event(handle, core.text(text, 0), at);
+}
+
+function setStatus(core: Core, handle: number, status: SpanStatus): void {
+  const code = Number(status.code);
+  core.x.set_status(handle, code, core.text(String(status.message ?? ''), 0));
+}
+
 /** Milliseconds in either of the two ways that the core takes: since 1970, or since the time origin. What is no time is now. */
 export function millis(core: Core, time: TimeInput | undefined): number {
   const ms = Array.isArray(time) ? time[0] * 1e3 + time[1] / 1e6 : time instanceof Date ? time.getTime() : time;
@@ -199,11 +203,13 @@ function isTimeInput(value: unknown): value is TimeInput {
 type Entries = [string, AttributeValue | undefined][];
 
 /** What the page gives, read before anything is told to the core: reading may run the page's code, which may start spans of its own. */
-const entries = (attributes: Attributes | undefined): Entries =>
-  Object.entries(attributes ?? {}).map(([key, value]) => [key, Array.isArray(value) ? ([...value] as AttributeValue) : value]);
+const entries = (attributes: Attributes | undefined): Entries | undefined =>
+  attributes && Object.entries(attributes).map(([key, value]) => [key, Array.isArray(value) ? ([...value] as AttributeValue) : value]);
 
-function setEntries(core: Core, handle: number, entries: Entries): void {
-  for (const [key, value] of entries) setAttribute(core, handle, key, value);
+/** Attributes of the next event (0) or link (1). */
+function stage(core: Core, kind: number, entries: Entries | undefined): void {
+  core.x.stage_attributes(kind);
+  if (entries) for (const [key, value] of entries) setAttribute(core, STAGED, key, value);
 }
 
 /** Attributes of a span or of the resource, one by one: of these nothing is half-done in the core while the page's getters run. */

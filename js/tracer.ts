@@ -2,12 +2,23 @@
 
 import type { Context, Span, SpanOptions, Tracer } from './api.js';
 import type { ActiveSpan } from './context.js';
-import type { Core } from './core.js';
+import { type Core, NEEDS_RANDOM } from './core.js';
 import type { Attributes, SamplerFunction } from './options.js';
 import { coreSpan, CoreSpan, millis, setAttributes } from './span.js';
 
 /** Where `@opentelemetry/core` marks a context in which nothing is to be traced. */
 const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
+/** Calls the core; without a closure for each span, as this is called for all of them. */
+type Start = (scope: number, core: Core, name: string, kind: number, startMs: number) => number;
+
+const start: Start = (scope, core, name, kind, startMs) => core.x.start_span(core.text(name, 0), kind, scope, startMs, 0);
+
+/** What the next span needs to know. */
+function tell(core: Core, parent: CoreSpan | undefined, sampled: boolean | undefined): void {
+  if (parent?.isValid()) parent.setParent();
+  if (sampled !== undefined) core.x.set_decision(+!!sampled);
+}
 
 export class CoreTracer implements Tracer {
   private scope: number | undefined;
@@ -34,9 +45,7 @@ export class CoreTracer implements Tracer {
       const parent = options?.root ? undefined : this.active.parent(context);
       const suppressed = !!context?.getValue(SUPPRESS_KEY);
       const startMs = options?.startTime === undefined ? core.now() : millis(core, options.startTime);
-      span = this.begin(parent, name, options?.attributes, suppressed, (scope) =>
-        core.x.start_span(core.text(name, 0), kind, scope, startMs, 0),
-      );
+      span = this.begin(parent, name, options?.attributes, suppressed, start, kind, startMs);
       if (span.handle >= 0 && options) {
         if (options.attributes) setAttributes(core, span.handle, options.attributes);
         if (options.links) span.addLinks(options.links);
@@ -61,7 +70,15 @@ export class CoreTracer implements Tracer {
    *
    * @param suppressed It shall not be recorded, whatever the sampler says.
    */
-  begin(parent: Span | undefined, name: string, attributes: Attributes | undefined, suppressed: boolean, start: (scope: number) => number): CoreSpan {
+  begin(
+    parent: Span | undefined,
+    name: string,
+    attributes: Attributes | undefined,
+    suppressed: boolean,
+    start: Start,
+    kind = 0,
+    startMs = 0,
+  ): CoreSpan {
     const { core } = this;
     this.touch?.();
     const from = parent && coreSpan(core, parent);
@@ -70,11 +87,15 @@ export class CoreTracer implements Tracer {
       const nameBytes = core.text(this.name, 0);
       this.scope = core.x.add_scope(nameBytes, core.text(this.version, nameBytes));
     }
-    const handle = core.begin(() => {
-      if (from?.isValid()) from.setParent();
-      if (sampled !== undefined) core.x.set_decision(+!!sampled);
-      return start(this.scope!);
-    });
+    tell(core, from, sampled);
+    let handle = start(this.scope!, core, name, kind, startMs);
+    if (handle === NEEDS_RANDOM) {
+      // This calls `crypto.getRandomValues`, which the page may have replaced by anything: also by what starts spans.
+      core.x.refill_pool();
+      tell(core, from, sampled);
+      handle = start(this.scope!, core, name, kind, startMs);
+    }
+    core.refresh();
     const span = new CoreSpan(core, handle, false, from?.traceState);
     if (handle >= 0 && span.traceState) core.x.set_trace_state(handle, core.text(span.traceState, 0));
     return span;
