@@ -56,6 +56,7 @@ export class Core {
   private wordsAt = 0;
   private countsAt = 0;
   private scratchBytes = SCRATCH_BYTES;
+  private readonly kept = new Map<string, number>();
   private inJs = false;
   private checkedMs = -CLOCK_CHECK_MS;
   // Not before they are needed: where there is no page there may be none of them.
@@ -147,6 +148,19 @@ export class Core {
     if (typeof value === 'string') x.set_fact(handle, fact, TEXT, this.text(value, 0));
     else if (value != null) x.set_fact(handle, fact, typeof value === 'number' ? NUMBER : BOOL, +value);
     else if (handle === GLOBALS) x.set_fact(handle, fact, LIST, 0);
+  }
+
+  /**
+   * As `text` at the beginning, for names and keys, which come again and again: they are copied once. What is negative stands elsewhere,
+   * and takes no room.
+   */
+  name(name: string): number {
+    let place = this.kept.get(name);
+    if (place === undefined) {
+      place = this.x.keep_text(this.text(name, 0));
+      if (place < -1) this.kept.set(name, place);
+    }
+    return place;
   }
 
   /** The text of `length` bytes that the core has put into the scratch area. */

@@ -61,16 +61,7 @@ export class CoreSpan implements Span {
   private tell(): void {
     const { core } = this;
     core.refresh();
-    const words = core.words;
-    words[0] = this.a;
-    words[1] = this.b;
-    words[2] = this.c;
-    words[3] = this.d;
-    words[4] = this.e;
-    words[5] = this.f;
-    words[6] = this.g;
-    words[7] = this.flags;
-    words[8] = +this.remote;
+    core.words.set([this.a, this.b, this.c, this.d, this.e, this.f, this.g, this.flags, +this.remote]);
   }
 
   spanContext(): SpanContext {
@@ -88,7 +79,7 @@ export class CoreSpan implements Span {
   }
 
   setAttribute(key: string, value: AttributeValue): this {
-    // As `recorded` does, without its closure: this is called most of all.
+    // As `recorded` does, at once: this is called most of all.
     if (this.handle >= 0) {
       try {
         setAttribute(this.core, this.handle, `${key}`, value);
@@ -143,13 +134,13 @@ export class CoreSpan implements Span {
   }
 
   /**
-   * Does something to the span in the core, unless it has ended; what the page's values throw on the way stays here. What is done most
-   * often is a function with arguments: one that holds them itself would be made anew, and thrown away, each time.
+   * Does something to the span in the core, unless it has ended; what the page's values throw on the way stays here. What is done often
+   * takes its arguments from here: a function that holds them would be made anew, and thrown away, each time, and so would a list of them.
    */
-  private recorded<A extends unknown[]>(run: (core: Core, handle: number, ...args: A) => void, ...args: A): this {
+  private recorded<A, B, C>(run: (core: Core, handle: number, a: A, b: B, c: C) => void, a?: A, b?: B, c?: C): this {
     if (this.handle >= 0) {
       try {
-        run(this.core, this.handle, ...args);
+        run(this.core, this.handle, a as A, b as B, c as C);
       } catch (error) {
         this.core.caught(error);
       }
@@ -182,7 +173,7 @@ function addEvent(core: Core, handle: number, name: string, attributesOrStartTim
   const at = millis(core, isTime ? attributesOrStartTime : startTime);
   const text = String(name);
   stage(core, 0, isTime ? undefined : entries(attributesOrStartTime));
-  core.x.add_event(handle, core.text(text, 0), at);
+  core.x.add_event(handle, core.name(text), at);
 }
 
 function setStatus(core: Core, handle: number, status: SpanStatus): void {
@@ -222,22 +213,22 @@ function setAttribute(core: Core, handle: number, key: string, value: AttributeV
   const { x } = core;
   switch (typeof value) {
     case 'string': {
-      const keyBytes = core.text(key, 0);
-      x.set_attribute(handle, keyBytes, TEXT, core.text(value, keyBytes));
+      const keyBytes = core.name(key);
+      x.set_attribute(handle, keyBytes, TEXT, core.text(value, Math.max(keyBytes, 0)));
       break;
     }
     case 'number':
-      x.set_attribute(handle, core.text(key, 0), NUMBER, value);
+      x.set_attribute(handle, core.name(key), NUMBER, value);
       break;
     case 'boolean':
-      x.set_attribute(handle, core.text(key, 0), BOOL, +value);
+      x.set_attribute(handle, core.name(key), BOOL, +value);
       break;
     default:
       if (Array.isArray(value)) {
         pushList(core, [...value]);
-        x.set_attribute(handle, core.text(key, 0), LIST, 0);
+        x.set_attribute(handle, core.name(key), LIST, 0);
       } else if (value === undefined && handle === GLOBALS) {
-        x.unset_global(core.text(key, 0));
+        x.unset_global(core.name(key));
       }
   }
 }

@@ -12,7 +12,7 @@ const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING'
 /** Calls the core; without a closure for each span, as this is called for all of them. */
 type Start = (scope: number, core: Core, name: string, kind: number, startMs: number) => number;
 
-const start: Start = (scope, core, name, kind, startMs) => core.x.start_span(core.text(name, 0), kind, scope, startMs, 0);
+const start: Start = (scope, core, name, kind, startMs) => core.x.start_span(core.name(name), kind, scope, startMs, 0);
 
 /** What the next span needs to know. */
 function tell(core: Core, parent: CoreSpan | undefined, sampled: boolean | undefined): void {

@@ -40,7 +40,7 @@ const BOOL: u8 = 2;
 
 struct Door {
     engine: Engine,
-    scratch: Vec<u8>,
+    area: TextArea,
     words: [i32; 16],
     parent: Option<SpanContext>,
     decided: Option<bool>,
@@ -58,21 +58,56 @@ fn with<R>(run: impl FnOnce(&mut Door) -> R) -> R {
     run(unsafe { &mut *DOOR.0.get() })
 }
 
+/// Where JavaScript writes texts.
+struct TextArea {
+    scratch: Vec<u8>,
+    /// Names and keys, which come again and again: to copy their characters each time takes V8 longer than all that is done with them.
+    kept: Vec<u8>,
+}
+
+/// So many bytes of names and keys are kept, which is hundreds of them; names that differ each time must not take all memory.
+const KEPT_BYTES: usize = 8192;
+
+impl TextArea {
+    fn texts(&self) -> Texts<'_> {
+        Texts { scratch: &self.scratch, kept: &self.kept }
+    }
+
+    /// Below -1, in the place of a length: a text that was kept, by its place and length. Else the length, when it is not kept.
+    fn keep(&mut self, bytes: i32) -> i32 {
+        let start = self.kept.len();
+        match self.scratch.get(..bytes as usize) {
+            Some(text) if (1..256).contains(&bytes) && start + text.len() <= KEPT_BYTES => {
+                self.kept.extend_from_slice(text);
+                !((start as i32) << 8 | bytes)
+            }
+            _ => bytes,
+        }
+    }
+}
+
 /// Texts in the scratch area, read one behind the other.
-struct Texts<'a>(&'a [u8]);
+struct Texts<'a> {
+    scratch: &'a [u8],
+    kept: &'a [u8],
+}
 
 impl<'a> Texts<'a> {
     fn next(&mut self, bytes: i32) -> &'a [u8] {
+        if bytes < -1 {
+            let start = (!bytes >> 8) as usize;
+            return self.kept.get(start..start + (!bytes & 0xFF) as usize).unwrap_or_default();
+        }
         // A length that is not right means no text: better than a trap for whatever is wrong in the page.
-        let (text, rest) = self.0.split_at_checked(bytes as usize).unwrap_or_default();
-        self.0 = rest;
+        let (text, rest) = self.scratch.split_at_checked(bytes as usize).unwrap_or_default();
+        self.scratch = rest;
         text
     }
 }
 
 impl Door {
     fn start(&mut self, start: impl FnOnce(&mut Engine, &mut Texts, Option<SpanContext>, Option<bool>) -> Started) -> i32 {
-        let started = start(&mut self.engine, &mut Texts(&self.scratch), self.parent, self.decided);
+        let started = start(&mut self.engine, &mut self.area.texts(), self.parent, self.decided);
         let Some(handle) = started.handle() else { return NEEDS_RANDOM };
         self.parent = None;
         self.decided = None;
@@ -101,7 +136,7 @@ impl Door {
 
     /// Text into the scratch area; its length.
     fn put(&mut self, text: &[u8]) -> i32 {
-        match self.scratch.get_mut(..text.len()) {
+        match self.area.scratch.get_mut(..text.len()) {
             Some(room) => {
                 room.copy_from_slice(text);
                 text.len() as i32
@@ -125,7 +160,13 @@ fn value<'a>(kind: u8, number: f64, texts: &mut Texts<'a>) -> Option<Value<'a>> 
 /// The address of the words, the first of which is now that of [`crate::engine::Counts`].
 #[wasm_bindgen]
 pub fn create_core(time_origin_ms: f64) -> usize {
-    let door = Box::new(Door { engine: Engine::new(time_origin_ms), scratch: Vec::new(), words: [0; 16], parent: None, decided: None });
+    let door = Box::new(Door {
+        engine: Engine::new(time_origin_ms),
+        area: TextArea { scratch: Vec::new(), kept: Vec::new() },
+        words: [0; 16],
+        parent: None,
+        decided: None,
+    });
     // Once for each instance of the module: whoever starts anew makes a new instance, and the memory of the one before goes as a whole.
     DOOR.0.set(Box::into_raw(door));
     with(|door| {
@@ -138,11 +179,18 @@ pub fn create_core(time_origin_ms: f64) -> usize {
 #[wasm_bindgen]
 pub fn scratch_area(bytes: usize) -> usize {
     with(|door| {
-        if door.scratch.len() < bytes {
-            door.scratch = alloc::vec![0; bytes];
+        let scratch = &mut door.area.scratch;
+        if scratch.len() < bytes {
+            *scratch = alloc::vec![0; bytes];
         }
-        door.scratch.as_ptr() as usize
+        scratch.as_ptr() as usize
     })
+}
+
+/// Text: a name or a key that will come again. What to give for it from now on instead of a length, if it is below -1.
+#[wasm_bindgen]
+pub fn keep_text(bytes: i32) -> i32 {
+    with(|door| door.area.keep(bytes))
 }
 
 /// Draws random bytes. False: the system has none.
@@ -178,7 +226,7 @@ pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv
 pub fn add_secret_key(key_bytes: i32) {
     with(|door| {
         if let Some(redactor) = &mut door.engine.redactor {
-            redactor.add_key(Texts(&door.scratch).next(key_bytes));
+            redactor.add_key(door.area.texts().next(key_bytes));
         }
     })
 }
@@ -186,7 +234,7 @@ pub fn add_secret_key(key_bytes: i32) {
 /// Text: a URL. It is put back without its secrets; its length.
 #[wasm_bindgen]
 pub fn redact_url(bytes: i32) -> i32 {
-    with(|door| match door.engine.redactor.as_ref().and_then(|redactor| redactor.text(Texts(&door.scratch).next(bytes))) {
+    with(|door| match door.engine.redactor.as_ref().and_then(|redactor| redactor.text(door.area.texts().next(bytes))) {
         Some(redacted) => door.put(&redacted),
         None => bytes,
     })
@@ -221,7 +269,7 @@ pub fn set_retry(enabled: bool, initial_ms: f64, max_ms: f64, max_elapsed_ms: f6
 #[wasm_bindgen]
 pub fn describe_service(name_bytes: i32, version_bytes: i32) {
     with(|door| {
-        let mut texts = Texts(&door.scratch);
+        let mut texts = door.area.texts();
         door.engine.describe_service(texts.next(name_bytes), texts.next(version_bytes));
     })
 }
@@ -230,7 +278,7 @@ pub fn describe_service(name_bytes: i32, version_bytes: i32) {
 #[wasm_bindgen]
 pub fn describe_browser(platform_bytes: i32, mobile: i32, language_bytes: i32, user_agent_bytes: i32) {
     with(|door| {
-        let mut texts = Texts(&door.scratch);
+        let mut texts = door.area.texts();
         let mobile = (mobile >= 0).then_some(mobile == 1);
         let (platform, language, agent) = (texts.next(platform_bytes), texts.next(language_bytes), texts.next(user_agent_bytes));
         door.engine.describe_browser(platform, mobile, language, agent);
@@ -241,7 +289,7 @@ pub fn describe_browser(platform_bytes: i32, mobile: i32, language_bytes: i32, u
 #[wasm_bindgen]
 pub fn add_scope(name_bytes: i32, version_bytes: i32) -> i32 {
     with(|door| {
-        let mut texts = Texts(&door.scratch);
+        let mut texts = door.area.texts();
         door.engine.scope(texts.next(name_bytes), texts.next(version_bytes)) as i32
     })
 }
@@ -280,7 +328,7 @@ pub fn write_traceparent() -> i32 {
 #[wasm_bindgen]
 pub fn read_traceparent(bytes: i32) -> bool {
     with(|door| {
-        let context = traceparent::read(Texts(&door.scratch).next(bytes));
+        let context = traceparent::read(door.area.texts().next(bytes));
         if let Some(context) = context {
             door.tell(context);
         }
@@ -291,7 +339,7 @@ pub fn read_traceparent(bytes: i32) -> bool {
 /// Text: a `tracestate` header. Its canonical form is put into the scratch area; its length, or -1 when it is not valid.
 #[wasm_bindgen]
 pub fn read_tracestate(bytes: i32) -> i32 {
-    with(|door| match tracestate::read(Texts(&door.scratch).next(bytes)) {
+    with(|door| match tracestate::read(door.area.texts().next(bytes)) {
         Some(text) => door.put(&text),
         None => -1,
     })
@@ -323,20 +371,20 @@ pub fn start_request(method_bytes: i32, url_bytes: i32, host_bytes: i32, scope: 
 /// Text: the canonical tracestate.
 #[wasm_bindgen]
 pub fn set_trace_state(handle: i32, bytes: i32) {
-    with(|door| door.engine.set_trace_state(handle, Texts(&door.scratch).next(bytes)))
+    with(|door| door.engine.set_trace_state(handle, door.area.texts().next(bytes)))
 }
 
 /// Text: name.
 #[wasm_bindgen]
 pub fn rename_span(handle: i32, name_bytes: i32) {
-    with(|door| door.engine.rename(handle, Texts(&door.scratch).next(name_bytes)))
+    with(|door| door.engine.rename(handle, door.area.texts().next(name_bytes)))
 }
 
 /// Text: key, and the value if it is one: then the number is its length. A list is the one that was pushed.
 #[wasm_bindgen]
 pub fn set_attribute(handle: i32, key_bytes: i32, kind: u8, number: f64) {
     with(|door| {
-        let mut texts = Texts(&door.scratch);
+        let mut texts = door.area.texts();
         let key = texts.next(key_bytes);
         match value(kind, number, &mut texts) {
             Some(value) => door.engine.set_attribute(handle, key, value),
@@ -349,7 +397,7 @@ pub fn set_attribute(handle: i32, key_bytes: i32, kind: u8, number: f64) {
 #[wasm_bindgen]
 pub fn set_fact(handle: i32, fact: usize, kind: u8, number: f64) {
     with(|door| {
-        let value = value(kind, number, &mut Texts(&door.scratch));
+        let value = value(kind, number, &mut door.area.texts());
         door.engine.set_fact(handle, fact, value);
     })
 }
@@ -357,13 +405,13 @@ pub fn set_fact(handle: i32, fact: usize, kind: u8, number: f64) {
 /// Text: key. No span has this attribute any more from its start.
 #[wasm_bindgen]
 pub fn unset_global(key_bytes: i32) {
-    with(|door| door.engine.unset_global(Texts(&door.scratch).next(key_bytes)))
+    with(|door| door.engine.unset_global(door.area.texts().next(key_bytes)))
 }
 
 /// The next element of a list; text as in `set_attribute`.
 #[wasm_bindgen]
 pub fn push_element(kind: u8, number: f64) {
-    with(|door| door.engine.push_element(value(kind, number, &mut Texts(&door.scratch))))
+    with(|door| door.engine.push_element(value(kind, number, &mut door.area.texts())))
 }
 
 /// Attributes that follow with the handle `STAGED` are for the next event, or the next link.
@@ -375,20 +423,20 @@ pub fn stage_attributes(link: bool) {
 /// Text: name. With the staged attributes.
 #[wasm_bindgen]
 pub fn add_event(handle: i32, name_bytes: i32, at_ms: f64) {
-    with(|door| door.engine.add_event(handle, Texts(&door.scratch).next(name_bytes), at_ms))
+    with(|door| door.engine.add_event(handle, door.area.texts().next(name_bytes), at_ms))
 }
 
 /// Text: the canonical tracestate. To the context in the words, with the staged attributes.
 #[wasm_bindgen]
 pub fn add_link(handle: i32, trace_state_bytes: i32) {
-    with(|door| door.engine.add_link(handle, &door.told(), Texts(&door.scratch).next(trace_state_bytes)))
+    with(|door| door.engine.add_link(handle, &door.told(), door.area.texts().next(trace_state_bytes)))
 }
 
 /// Texts: type, message, stack trace.
 #[wasm_bindgen]
 pub fn record_exception(handle: i32, type_bytes: i32, message_bytes: i32, stacktrace_bytes: i32, at_ms: f64) {
     with(|door| {
-        let mut texts = Texts(&door.scratch);
+        let mut texts = door.area.texts();
         let exception =
             Exception { kind: texts.next(type_bytes), message: texts.next(message_bytes), stacktrace: texts.next(stacktrace_bytes) };
         door.engine.record_exception(handle, &exception, at_ms);
@@ -403,7 +451,7 @@ pub fn set_status(handle: i32, code: u8, message_bytes: i32) {
         2 => StatusCode::Error,
         _ => StatusCode::Unset,
     };
-    with(|door| door.engine.set_status(handle, code, Texts(&door.scratch).next(message_bytes)))
+    with(|door| door.engine.set_status(handle, code, door.area.texts().next(message_bytes)))
 }
 
 /// True: ask for `next_effect`.
@@ -440,7 +488,7 @@ pub fn set_response(handle: i32, status: u16) {
 #[wasm_bindgen]
 pub fn describe_timing(handle: i32, protocol_bytes: i32, encoded_body_bytes: f64, decoded_body_bytes: f64) {
     with(|door| {
-        let protocol = Texts(&door.scratch).next(protocol_bytes);
+        let protocol = door.area.texts().next(protocol_bytes);
         door.engine.describe_timing(handle, &Timing { protocol, encoded_body_bytes, decoded_body_bytes });
     })
 }
@@ -449,7 +497,7 @@ pub fn describe_timing(handle: i32, protocol_bytes: i32, encoded_body_bytes: f64
 #[wasm_bindgen]
 pub fn fail_request(handle: i32, aborted: bool, error_bytes: i32, reason_bytes: i32) {
     with(|door| {
-        let mut texts = Texts(&door.scratch);
+        let mut texts = door.area.texts();
         let failure = Failure { aborted, error_name: texts.next(error_bytes), abort_reason: texts.next(reason_bytes) };
         door.engine.request_failed(handle, &failure);
     })

@@ -285,10 +285,40 @@ fn the_word_of_the_pages_sampler_is_for_one_span() {
 }
 
 #[wasm_bindgen_test]
+fn a_name_that_was_kept_stands_for_its_text_and_takes_no_room_in_the_scratch_area() {
+    let page = Page::new();
+    let keep = |name: &str| page.call("keep_text", &page.write([name]));
+    let (name, key) = (keep("the kept name"), keep("grün.key"));
+    assert!(name < -1.0 && key < -1.0 && name != key, "below what means none");
+    let _ = page.start("span", 1000.0);
+    let handle = page.call("start_span", &[name, 0.0, 0.0, 1000.0]);
+    let [value] = page.write(["some value"]);
+    page.call("set_attribute", &[handle, key, TEXT, value]);
+    page.end(handle, 1500.0);
+    page.call("flush_spans", &[]);
+    page.next(1500.0);
+    let body = page.body();
+    assert!(holds(&body, b"\x2A\x0Dthe kept name"));
+    assert!(holds(&body, "\x0A\x09grün.key\x12\x0C\x0A\x0Asome value".as_bytes()));
+}
+
+#[wasm_bindgen_test]
+fn names_are_kept_up_to_a_bound_and_long_ones_never() {
+    let page = Page::new();
+    let keep = |name: &str| page.call("keep_text", &page.write([name]));
+    let long = "n".repeat(256);
+    assert_eq!(keep(&long), 256.0);
+    assert_eq!(keep(""), 0.0);
+    let kept = (0..1000).filter(|number| keep(&format!("name that differs {number:03}")) < -1.0).count();
+    assert_eq!(kept, 8192 / "name that differs 000".len());
+    assert_eq!(keep("one more, which is too much"), 27.0, "its length, as if nobody had asked");
+}
+
+#[wasm_bindgen_test]
 fn a_length_that_is_not_right_is_no_text_and_no_trap() {
     let page = Page::new();
     let handle = page.start("span", 1000.0);
-    for length in [-1.0, 1e9, 2_147_483_647.0, -2_147_483_648.0] {
+    for length in [-1.0, -2.0, -5000.0, 1e9, 2_147_483_647.0, -2_147_483_648.0] {
         for text in ["rename_span", "set_trace_state"] {
             page.call(text, &[handle, length]);
         }
