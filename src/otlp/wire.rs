@@ -50,7 +50,12 @@ impl Field {
     }
     #[inline(never)]
     pub fn put_fixed32(self, out: &mut Vec<u8>, value: u32) {
-        varint(out, self.0 as u64);
+        if self.0 < 0x80 {
+            out.push(self.0 as u8);
+        } else {
+            // The tag is a varint of its own: of two bytes here.
+            Field(self.0 | 0x80).put_varint(out, self.0 as u64 >> 7);
+        }
         out.extend_from_slice(&value.to_le_bytes());
     }
     #[inline(never)]
