@@ -4,7 +4,7 @@
 import type { FetchSettings } from '../options.js';
 import { textOf } from '../thrown.js';
 import type { Capture, CaptureHost } from './capture.js';
-import { type Pending, Requests } from './request.js';
+import { nameOf, parseUrl, type Pending, Requests } from './request.js';
 
 /** Statuses whose responses have no body. {@link https://fetch.spec.whatwg.org/#null-body-status} */
 const NULL_BODY = [101, 103, 204, 205, 304];
@@ -21,7 +21,6 @@ interface Call {
 export function installFetch(host: CaptureHost, options: FetchSettings): Capture {
   const { core } = host;
   const original = globalThis.fetch;
-  const requests = new Requests(host, options, 'fetch', 'fetch');
   let installed = true;
 
   // A proxy has the name, the length, the text and the properties of what it stands for.
@@ -59,25 +58,23 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
       }, failed);
     },
   });
+  // First, as it throws where the page has locked it.
   globalThis.fetch = traced;
+  const requests = new Requests(host, options, 'fetch', 'fetch');
 
   function begin(args: unknown[]): [Call | undefined, unknown[]] {
     if (!installed || !args.length || requests.skips()) return [undefined, args];
     const [given, init, ...rest] = args as [unknown, RequestInit | null | undefined, ...unknown[]];
     const requestUrl = genuine(given, readRequestUrl);
     const genuineUrl = requestUrl ?? genuine(given, readHref);
-    const text = genuineUrl ?? String(given);
+    const text = genuineUrl ?? `${given}`;
     // What the page gives is read once, and what was read is handed on: a second reading might say something else.
     const input = genuineUrl === undefined ? text : given;
     const own = init && isPlain(init) ? { ...init } : init;
     const handed = args.length > 1 ? [input, own, ...rest] : [input];
-    let url;
-    try {
-      url = new URL(text, document.baseURI);
-    } catch {
-      // The browser will say what is wrong with it.
-      return [undefined, handed];
-    }
+    const url = parseUrl(text, document.baseURI);
+    // The browser will say what is wrong with it.
+    if (!url) return [undefined, handed];
     const request = requestUrl === undefined ? undefined : (given as Request);
     const method = String(own?.method ?? request?.method ?? 'GET');
     const begun = requests.begin(url, method, own?.body);
@@ -89,20 +86,22 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
   }
 
   function respond({ pending, method, asked }: Call, response: Response | undefined): void {
+    if (pending.closed) return;
     const status = Number(response?.status);
     if (options.applyCustomAttributesOnSpan && response) host.aside(() => options.applyCustomAttributesOnSpan!(pending.span, asked, response));
     if (!response || method.toUpperCase() === 'HEAD' || NULL_BODY.includes(status)) pending.endMs = core.now();
-    pending.response = response;
-    requests.respond(pending, status, !!response && /^http/.test(pending.href));
+    // One without a URL was made in the page, by somebody's wrapper below ours: of its end the browser may not tell, however long it is read.
+    pending.response = response?.url ? response : undefined;
+    requests.respond(pending, status);
   }
 
   function fail({ pending, signal, asked }: Call, error: unknown): void {
-    const name = (thrown: unknown) => textOf((thrown as { name?: unknown } | undefined)?.name ?? '');
+    if (pending.closed) return;
     pending.endMs = core.now();
     if (options.applyCustomAttributesOnSpan) {
       host.aside(() => options.applyCustomAttributesOnSpan!(pending.span, asked, { message: textOf((error as Error | undefined)?.message ?? error) }));
     }
-    requests.fail(pending, !!signal?.aborted, name(error), name(signal?.reason));
+    requests.fail(pending, !!signal?.aborted, nameOf(error), nameOf(signal?.reason));
   }
 
   return {

@@ -3,6 +3,7 @@
 import { startTimer, stopTimer } from '../clock.js';
 import type { RequestSettings } from '../options.js';
 import type { CoreSpan } from '../span.js';
+import { textOf } from '../thrown.js';
 import type { CoreTracer } from '../tracer.js';
 import { isIgnored, matches, propagation } from '../urls.js';
 import type { CaptureHost } from './capture.js';
@@ -25,16 +26,18 @@ export interface Pending {
   /** Just before the browser was called, and just after. */
   readonly startMs: number;
   calledMs: number;
-  /** When the headers came. */
+  /** When the headers came, or it failed. */
   headersMs?: number;
   /** Whose body the end is waited for. */
-  response?: Response;
+  response?: Response | undefined;
   /** When it ended. */
   endMs?: number;
   /** What the browser tells of it. */
   entry?: PerformanceResourceTiming;
   /** The browser's entry fits others too. */
   ambiguous?: boolean;
+  /** All is said. */
+  closed?: boolean;
 }
 
 /** A request that may go on: its span, and what is to be added to its headers. */
@@ -46,7 +49,7 @@ export interface Begun {
 
 export class Requests {
   private readonly tracer: CoreTracer;
-  private readonly pending = new Map<string, Set<Pending>>();
+  private readonly pending = new Set<Pending>();
   private readonly unwatch: () => void;
   private timer: number | undefined;
   // Not `location.origin`: that of a sandboxed frame is not the one it has.
@@ -81,8 +84,10 @@ export class Requests {
     const { href } = url;
     const parent = active.parent(undefined);
     if (isIgnored(url, settings) || matches(options.ignoreUrls, href) || (options.requireParentSpan && !parent)) return undefined;
+    // Before there is a span: what asks the page may throw.
+    const size = options.measureRequestSize ? bodyBytes(body) : undefined;
     const shown = this.recorded(href);
-    const server = shown === href ? url.host : hostOf(shown);
+    const server = shown === href ? url.host : (parseUrl(shown)?.host ?? '');
     const startMs = core.now();
     const span = this.tracer.begin(parent, method, undefined, false, (scope) => {
       const methodBytes = core.text(method, 0);
@@ -92,11 +97,9 @@ export class Requests {
     let pending: Pending | undefined;
     if (span.handle >= 0) {
       pending = { span, href, startMs, calledMs: Infinity };
-      const others = this.pending.get(href);
-      if (others) others.add(pending);
-      else this.pending.set(href, new Set([pending]));
+      this.pending.add(pending);
       host.requestsChanged(1, startMs);
-      if (options.measureRequestSize) core.fact(span.handle, REQUEST_BODY_SIZE, bodyBytes(body));
+      core.fact(span.handle, REQUEST_BODY_SIZE, size);
       if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
       core.processors?.start(span, parent);
     }
@@ -123,13 +126,10 @@ export class Requests {
     return to === 'cors' ? all.filter(([name]) => settings.corsTraceHeaders.includes(name)) : all;
   }
 
-  /** The headers came. What is known of the end is in `endMs`; `awaited`: of the rest, resource timing will tell. */
-  respond(pending: Pending, status: number, awaited: boolean): void {
-    const { core } = this.host;
-    pending.headersMs = core.now();
-    if (status) core.x.set_response(pending.span.handle, status);
-    if (pending.ambiguous || pending.entry || !awaited) this.close(pending);
-    else this.timer ??= startTimer(this.cap, CAP_MS);
+  /** The headers came. */
+  respond(pending: Pending, status: number): void {
+    if (status) this.host.core.x.set_response(pending.span.handle, status);
+    this.wait(pending);
   }
 
   /** `aborted`: it was the page's wish, unless the reason is a timeout. */
@@ -137,8 +137,14 @@ export class Requests {
     const { core } = this.host;
     const errorBytes = core.text(errorName, 0);
     core.x.fail_request(pending.span.handle, +aborted, errorBytes, core.text(reasonName, errorBytes));
-    pending.endMs ??= core.now();
-    this.close(pending);
+    this.wait(pending);
+  }
+
+  /** Of the rest, resource timing will tell; also of one that failed, whose entry would else be taken for that of the page's next try. */
+  private wait(pending: Pending): void {
+    pending.headersMs = this.host.core.now();
+    if (pending.ambiguous || pending.entry || !/^http/.test(pending.href)) this.close(pending);
+    else this.timer ??= startTimer(this.cap, CAP_MS);
   }
 
   /** Ends it with what is known by now. */
@@ -153,10 +159,10 @@ export class Requests {
   private end(pending: Pending, how: number, endMs: number): void {
     const { host } = this;
     const { core } = host;
-    const { span, href, entry, startMs } = pending;
-    const others = this.pending.get(href);
-    if (!others?.delete(pending)) return;
-    if (!others.size) this.pending.delete(href);
+    const { span, entry, startMs } = pending;
+    if (pending.closed) return;
+    pending.closed = true;
+    this.pending.delete(pending);
     if (entry) describeTiming(core, span, entry, !this.options.ignoreNetworkEvents);
     const { handle } = span;
     span.handle = -1;
@@ -168,7 +174,9 @@ export class Requests {
 
   /** An entry that fits two requests belongs to none. */
   private match(entry: PerformanceResourceTiming): void {
-    const open = [...(this.pending.get(entry.name) ?? [])].filter(({ entry: known, startMs }) => !known && startMs - CLOCK_STEP_MS <= entry.startTime);
+    const open = [...this.pending].filter(
+      ({ href, entry: known, startMs }) => href === entry.name && !known && startMs - CLOCK_STEP_MS <= entry.startTime,
+    );
     // Where somebody else's wrapper below ours waits before it calls the browser, the request starts later.
     const during = open.filter(({ calledMs }) => entry.startTime <= calledMs + CLOCK_STEP_MS);
     const fitting = during.length ? during : open;
@@ -185,7 +193,7 @@ export class Requests {
     this.host.guard(() => {
       const now = this.host.core.now();
       let nextMs = Infinity;
-      for (const pending of this.all()) {
+      for (const pending of this.pending) {
         const { headersMs, endMs, response } = pending;
         if (headersMs === undefined || (endMs === undefined && response?.bodyUsed)) continue;
         const dueMs = (endMs ?? headersMs) + CAP_MS;
@@ -196,12 +204,8 @@ export class Requests {
     });
   };
 
-  private all(): Pending[] {
-    return [...this.pending.values()].flatMap((requests) => [...requests]);
-  }
-
   settle(gone: boolean): void {
-    for (const pending of this.all()) if (gone || pending.endMs !== undefined) this.close(pending, gone);
+    for (const pending of this.pending) if (gone || pending.endMs !== undefined) this.close(pending, gone);
   }
 
   uninstall(): void {
@@ -210,16 +214,21 @@ export class Requests {
   }
 }
 
-function hostOf(href: string): string {
+/** Undefined for what is no URL. */
+export function parseUrl(text: string, base?: string): URL | undefined {
   try {
-    return new URL(href).host;
+    return new URL(text, base);
   } catch {
-    return '';
+    return undefined;
   }
 }
 
+/** What `error.type` is to say of what was thrown; empty where it does not say. */
+export const nameOf = (thrown: unknown): string => textOf((thrown as { name?: unknown } | undefined)?.name ?? '');
+
 /** Bytes of a body, where they are known without reading it. */
 function bodyBytes(body: unknown): number | undefined {
-  if (typeof body === 'string' || body instanceof URLSearchParams) return new Blob([`${body}`]).size;
-  return (body as Blob | null | undefined)?.size ?? (body as ArrayBuffer | null | undefined)?.byteLength;
+  if (typeof body === 'string' || body instanceof URLSearchParams) body = new Blob([`${body}`]);
+  if (body instanceof Blob) return body.size;
+  return ArrayBuffer.isView(body) || body instanceof ArrayBuffer ? body.byteLength : undefined;
 }

@@ -3,17 +3,20 @@
 
 import type { XhrSettings } from '../options.js';
 import type { Capture, CaptureHost } from './capture.js';
-import { type Pending, Requests } from './request.js';
+import { nameOf, parseUrl, type Pending, Requests } from './request.js';
 
 /** What was asked of an object by its last `open()`. */
 interface Asked {
   readonly method: string;
-  readonly url: URL;
+  /** Undefined where the browser will say what is wrong with it. */
+  readonly url: URL | undefined;
   /** The page has set `traceparent` itself: its word stands alone. */
   hasOwn?: boolean;
-  /** It was sent, and has not ended. */
-  pending?: Pending;
-  /** The first of the events that tell how it ended. */
+  /** `send()` was called. When it is called again, the browser throws. */
+  sent?: boolean;
+  /** It has not ended. */
+  pending?: Pending | undefined;
+  /** The event that told how it failed. */
   how?: string;
 }
 
@@ -24,6 +27,11 @@ const FAILURES: Record<string, [aborted: boolean, errorName: string, reasonName:
   error: [false, 'NetworkError', ''],
 };
 
+interface Zoned {
+  /** Where zone.js keeps the browser's own: by its wrapper, we would be waited for as the page's work. */
+  __zone_symbol__addEventListener?: XMLHttpRequest['addEventListener'];
+}
+
 /** The events that tell how a request ended; `loadend` comes last, in any case. */
 const ENDS = [...Object.keys(FAILURES), 'loadend'];
 
@@ -32,8 +40,10 @@ const [OPENED, DONE] = [1, 4];
 type Method = 'open' | 'send' | 'setRequestHeader';
 
 export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
-  const { prototype } = XMLHttpRequest;
-  const requests = new Requests(host, options, 'xhr', 'xmlhttprequest');
+  const { core } = host;
+  const Native = XMLHttpRequest;
+  const prototype = Native.prototype as XMLHttpRequest & Zoned;
+  const { setRequestHeader, addEventListener, __zone_symbol__addEventListener: listen = addEventListener } = prototype;
   const asked = new WeakMap<XMLHttpRequest, Asked>();
   const restore: (() => void)[] = [];
   let installed = true;
@@ -51,92 +61,119 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     restore.push(() => prototype[name] === ours && (prototype[name] = original as never));
   }
 
-  const { setRequestHeader } = prototype;
+  function unwrap(): void {
+    installed = false;
+    restore.forEach((undo) => undo());
+  }
 
-  wrap('open', (xhr, args, call) => {
-    let handed = args;
+  try {
+    wrap('open', open);
+    wrap('setRequestHeader', setHeader);
+    wrap('send', send);
+  } catch (error) {
+    // One of them is locked: the others alone are of no use.
+    unwrap();
+    throw error;
+  }
+  const requests = new Requests(host, options, 'xhr', 'xmlhttprequest');
+
+  function open(xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => unknown): unknown {
+    if (args.length < 2) return call(args);
+    const [method, address, ...rest] = [read(args[0]), read(args[1]), ...args.slice(2)];
+    let before: Asked | undefined;
     host.guard(() => {
-      const before = asked.get(xhr);
-      asked.delete(xhr);
-      // The one that is under way ends here without a word. In `loadend`, before ours, the page may open the next one.
-      if (before) finish(xhr, before, xhr.readyState === DONE ? 'load' : 'abort');
-      if (args.length < 2) return;
-      // What the page gives is read once, and what was read is handed on.
-      const [method, address, ...rest] = args;
-      const texts = [String(method), String(address)] as const;
-      handed = [...texts, ...rest];
-      // The browser will say what is wrong with it.
-      if (URL.canParse(texts[1], document.baseURI)) asked.set(xhr, { method: texts[0], url: new URL(texts[1], document.baseURI) });
+      before = asked.get(xhr);
+      // Within one of its last events, before we have heard it: what came can be read now, and not any more after `open()`.
+      if (before && xhr.readyState === DONE) finish(xhr, before, xhr.status ? 'load' : event && event.type in FAILURES ? event.type : 'error');
+      // Now, to be before most listeners of the page: what they do next may ask for this span. Added again, ours are still there once.
+      for (const name of ENDS) listen.call(xhr, name, ended);
+      // An object of another frame has another document, and with it another base URL.
+      asked.set(xhr, { method: `${method}`, url: xhr instanceof Native ? parseUrl(`${address}`, document.baseURI) : undefined });
     });
-    return call(handed);
-  });
+    try {
+      const result = call([method, address, ...rest]);
+      // The one that is under way has ended without a word.
+      host.guard(() => before && finish(xhr, before, 'abort'));
+      return result;
+    } catch (error) {
+      // Refused by the browser: the one that is under way goes on.
+      host.guard(() => asked.set(xhr, before!));
+      throw error;
+    }
+  }
 
-  wrap('setRequestHeader', (xhr, args, call) => {
-    let handed = args;
+  function setHeader(xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => unknown): unknown {
+    if (args.length < 2) return call(args);
+    const [name, ...rest] = [read(args[0]), ...args.slice(1)];
+    const result = call([name, ...rest]);
     host.guard(() => {
-      const [name, ...rest] = args;
-      const text = String(name);
-      handed = [text, ...rest];
       const known = asked.get(xhr);
-      if (known && /^traceparent$/i.test(text)) known.hasOwn = true;
+      if (known && /^traceparent$/i.test(`${name}`)) known.hasOwn = true;
     });
-    return call(args.length ? handed : args);
-  });
+    return result;
+  }
 
-  wrap('send', (xhr, args, call) => {
-    let begun: Asked | undefined;
-    host.guard(() => (begun = begin(xhr, args[0])));
-    const { pending } = begun ?? {};
+  function send(xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => unknown): unknown {
+    let known: Asked | undefined;
+    host.guard(() => (known = begin(xhr, args[0])));
+    const pending = known?.pending;
     try {
       return call(args);
     } catch (error) {
       // A synchronous one that fails throws, and has no events.
-      host.guard(() => begun && finish(xhr, begun, 'error'));
+      host.guard(() => known && finish(xhr, known, 'error', nameOf(error)));
       throw error;
     } finally {
-      if (pending) pending.calledMs = host.core.now();
+      if (pending) host.guard(() => (pending.calledMs = core.now()));
     }
-  });
+  }
 
   function begin(xhr: XMLHttpRequest, body: unknown): Asked | undefined {
     const known = asked.get(xhr);
-    // Sent twice, or never opened: the browser will throw.
-    if (!known || known.pending || xhr.readyState !== OPENED || requests.skips()) return undefined;
-    const begun = requests.begin(known.url, known.method, body);
+    if (!known?.url || known.sent || xhr.readyState !== OPENED) return undefined;
+    known.sent = true;
+    if (requests.skips()) return undefined;
+    const begun = requests.begin(known.url, known.method, /^(get|head)$/i.test(known.method) ? undefined : body);
     if (!begun) return undefined;
-    if (!known.hasOwn) for (const header of begun.headers) setRequestHeader.apply(xhr, header);
-    const { pending } = begun;
-    if (!pending) return undefined;
+    const { pending, headers } = begun;
     known.pending = pending;
-    if (options.requestHook) host.aside(() => options.requestHook!(pending.span, xhr));
-    const ended = ({ type }: Event) =>
-      host.guard(() => {
-        known.how ??= type;
-        if (type !== 'loadend') return;
-        for (const name of ENDS) xhr.removeEventListener(name, ended);
-        finish(xhr, known, type);
-      });
-    for (const name of ENDS) xhr.addEventListener(name, ended);
+    if (pending && options.requestHook) host.aside(() => options.requestHook!(pending.span, xhr));
+    // A hook may have opened another one, which is none of ours.
+    if (!known.hasOwn && asked.get(xhr) === known) for (const header of headers) setRequestHeader.apply(xhr, header);
     return known;
   }
 
-  function finish(xhr: XMLHttpRequest, known: Asked, how: string): void {
+  function ended(event: Event): void {
+    host.guard(() => {
+      const xhr = event.currentTarget as XMLHttpRequest;
+      const known = asked.get(xhr);
+      // Where the page has opened the next one within an event, the rest of the events of the one before come all the same.
+      if (!known || xhr.readyState !== DONE) return;
+      if (event.type === 'loadend') finish(xhr, known, 'load');
+      else known.how = event.type;
+    });
+  }
+
+  /** @param how What is taken where no event has told. */
+  function finish(xhr: XMLHttpRequest, known: Asked, how: string, errorName?: string): void {
     const { pending } = known;
-    if (!pending) return;
     known.pending = undefined;
-    pending.endMs = host.core.now();
+    if (!pending || pending.closed) return;
+    pending.endMs = core.now();
     if (options.applyCustomAttributesOnSpan) host.aside(() => options.applyCustomAttributesOnSpan!(pending.span, xhr));
     const failure = FAILURES[known.how ?? how];
-    if (failure) requests.fail(pending, ...failure);
-    else requests.respond(pending, xhr.status, /^http/.test(pending.href));
+    if (failure) requests.fail(pending, failure[0], errorName || failure[1], failure[2]);
+    else requests.respond(pending, xhr.status);
   }
 
   return {
     settle: (gone) => requests.settle(gone),
     uninstall() {
-      installed = false;
-      restore.forEach((undo) => undo());
+      unwrap();
       requests.uninstall();
     },
   };
 }
+
+/** What the page gives is read once, and what was read is handed on: a second reading might say something else. */
+const read = (given: unknown): unknown => (Object(given) === given ? `${given}` : given);
