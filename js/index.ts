@@ -282,7 +282,7 @@ class Instance implements Webspan {
 
   /** What has ended shall be known as ended; with `gone`, what never will. */
   private settleCaptures(gone: boolean): void {
-    this.timings?.drain();
+    this.timings?.drain(gone);
     for (const { settle } of this.captures) settle?.(gone);
   }
 

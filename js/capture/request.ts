@@ -63,9 +63,9 @@ export class Requests {
     initiator: string,
   ) {
     this.tracer = host.tracer(name);
-    this.unwatch = host.timings.watch((entry) => {
+    this.unwatch = host.timings.watch((entry, gone) => {
       // An image or a script of the same URL has an entry of its own.
-      if (entry.initiatorType === initiator) this.match(entry);
+      if (entry.initiatorType === initiator) this.match(entry, gone);
     });
   }
 
@@ -173,9 +173,14 @@ export class Requests {
   }
 
   /** An entry that fits two requests belongs to none. */
-  private match(entry: PerformanceResourceTiming): void {
+  private match(entry: PerformanceResourceTiming, gone: boolean): void {
     const open = [...this.pending].filter(
-      ({ href, entry: known, startMs }) => href === entry.name && !known && startMs - CLOCK_STEP_MS <= entry.startTime,
+      ({ href, entry: known, startMs, endMs }) =>
+        href === entry.name &&
+        !known &&
+        startMs - CLOCK_STEP_MS <= entry.startTime &&
+        // What was cut off has no size, and its end is not that of the body.
+        !(gone && endMs === undefined && !entry.encodedBodySize),
     );
     // Where somebody else's wrapper below ours waits before it calls the browser, the request starts later.
     const during = open.filter(({ calledMs }) => entry.startTime <= calledMs + CLOCK_STEP_MS);

@@ -16,7 +16,8 @@ const NETWORK_EVENTS = [
   'responseEnd',
 ] as const;
 
-type Listener = (entry: PerformanceResourceTiming) => void;
+/** `gone`: told while the page goes, for which the browser has cut off what was under way. */
+type Listener = (entry: PerformanceResourceTiming, gone: boolean) => void;
 
 export class ResourceTimings {
   private readonly listeners = new Set<Listener>();
@@ -43,12 +44,12 @@ export class ResourceTimings {
   }
 
   /** Tells of entries that the browser has made but not delivered yet: at the page's end nothing else will. */
-  drain(): void {
-    this.tell(this.observer?.takeRecords() ?? []);
+  drain(gone: boolean): void {
+    this.tell(this.observer?.takeRecords() ?? [], gone);
   }
 
-  private tell(entries: PerformanceEntryList): void {
-    for (const entry of entries) this.listeners.forEach((listener) => this.guard(() => listener(entry as PerformanceResourceTiming)));
+  private tell(entries: PerformanceEntryList, gone = false): void {
+    for (const entry of entries) this.listeners.forEach((listener) => this.guard(() => listener(entry as PerformanceResourceTiming, gone)));
   }
 }
 

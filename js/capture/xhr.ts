@@ -45,6 +45,7 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   const prototype = Native.prototype as XMLHttpRequest & Zoned;
   const { setRequestHeader, addEventListener, __zone_symbol__addEventListener: listen = addEventListener } = prototype;
   const asked = new WeakMap<XMLHttpRequest, Asked>();
+  const running = new Set<XMLHttpRequest>();
   const restore: (() => void)[] = [];
   let installed = true;
 
@@ -83,8 +84,8 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     let before: Asked | undefined;
     host.guard(() => {
       before = asked.get(xhr);
-      // Within one of its last events, before we have heard it: what came can be read now, and not any more after `open()`.
-      if (before && xhr.readyState === DONE) finish(xhr, before, xhr.status ? 'load' : event && event.type in FAILURES ? event.type : 'error');
+      // What came can be read now, and not any more after `open()`.
+      hear(xhr);
       // Now, to be before most listeners of the page: what they do next may ask for this span. Added again, ours are still there once.
       for (const name of ENDS) listen.call(xhr, name, ended);
       // An object of another frame has another document, and with it another base URL.
@@ -136,11 +137,20 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     const begun = requests.begin(known.url, known.method, /^(get|head)$/i.test(known.method) ? undefined : body);
     if (!begun) return undefined;
     const { pending, headers } = begun;
-    known.pending = pending;
-    if (pending && options.requestHook) host.aside(() => options.requestHook!(pending.span, xhr));
+    if (pending) {
+      known.pending = pending;
+      running.add(xhr);
+      if (options.requestHook) host.aside(() => options.requestHook!(pending.span, xhr));
+    }
     // A hook may have opened another one, which is none of ours.
     if (!known.hasOwn && asked.get(xhr) === known) for (const header of headers) setRequestHeader.apply(xhr, header);
     return known;
+  }
+
+  /** Ends what has ended, and whose event the page has heard before us. */
+  function hear(xhr: XMLHttpRequest): void {
+    const known = asked.get(xhr);
+    if (known && xhr.readyState === DONE) finish(xhr, known, xhr.status ? 'load' : event && event.type in FAILURES ? event.type : 'error');
   }
 
   function ended(event: Event): void {
@@ -158,6 +168,7 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   function finish(xhr: XMLHttpRequest, known: Asked, how: string, errorName?: string): void {
     const { pending } = known;
     known.pending = undefined;
+    running.delete(xhr);
     if (!pending || pending.closed) return;
     pending.endMs = core.now();
     if (options.applyCustomAttributesOnSpan) host.aside(() => options.applyCustomAttributesOnSpan!(pending.span, xhr));
@@ -167,7 +178,10 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   }
 
   return {
-    settle: (gone) => requests.settle(gone),
+    settle(gone) {
+      host.guard(() => running.forEach(hear));
+      requests.settle(gone);
+    },
     uninstall() {
       unwrap();
       requests.uninstall();
