@@ -6,9 +6,6 @@ import { textOf } from '../thrown.js';
 import type { Capture, CaptureHost } from './capture.js';
 import { nameOf, parseUrl, type Pending, Requests } from './request.js';
 
-/** Statuses whose responses have no body. {@link https://fetch.spec.whatwg.org/#null-body-status} */
-const NULL_BODY = [101, 103, 204, 205, 304];
-
 /** A call of fetch that is under way. */
 interface Call {
   readonly pending: Pending;
@@ -81,26 +78,23 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
     if (!begun) return [undefined, handed];
     const { pending, headers } = begun;
     const call = pending && { pending, method, signal: own?.signal ?? request?.signal, asked: request ?? own ?? {} };
-    if (call && options.requestHook) host.aside(() => options.requestHook!(call.pending.span, call.asked));
+    if (call) requests.hook('requestHook', call.pending, call.asked);
     return [call, headers.length ? [...withHeaders(input, !!request, own, headers), ...rest] : handed];
   }
 
   function respond({ pending, method, asked }: Call, response: Response | undefined): void {
-    if (pending.closed) return;
     const status = Number(response?.status);
-    if (options.applyCustomAttributesOnSpan && response) host.aside(() => options.applyCustomAttributesOnSpan!(pending.span, asked, response));
-    if (!response || method.toUpperCase() === 'HEAD' || NULL_BODY.includes(status)) pending.endMs = core.now();
+    if (response) requests.hook('applyCustomAttributesOnSpan', pending, asked, response);
+    // Those that have no body. https://fetch.spec.whatwg.org/#null-body-status
+    if (!response || /^head$/i.test(method) || [204, 205, 304].includes(status)) pending.endMs = core.now();
     // One without a URL was made in the page, by somebody's wrapper below ours: of its end the browser may not tell, however long it is read.
     pending.response = response?.url ? response : undefined;
     requests.respond(pending, status);
   }
 
   function fail({ pending, signal, asked }: Call, error: unknown): void {
-    if (pending.closed) return;
     pending.endMs = core.now();
-    if (options.applyCustomAttributesOnSpan) {
-      host.aside(() => options.applyCustomAttributesOnSpan!(pending.span, asked, { message: textOf((error as Error | undefined)?.message ?? error) }));
-    }
+    requests.hook('applyCustomAttributesOnSpan', pending, asked, { message: textOf((error as Error | undefined)?.message ?? error) });
     requests.fail(pending, !!signal?.aborted, nameOf(error), nameOf(signal?.reason));
   }
 

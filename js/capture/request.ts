@@ -10,7 +10,9 @@ import type { CaptureHost } from './capture.js';
 import { REQUEST_BODY_SIZE, USER_AGENT } from './facts.js';
 import { describeTiming } from './timing.js';
 
-/** How long the browser is given to tell of the end of a request, unless the page is reading its body: of an unread one it never tells. */
+/**
+ * How often those are looked for of whose end the browser does not tell, as of a body that is not read; half of it is the least that it is given.
+ */
 const CAP_MS = 1000;
 
 /** Clocks are coarse: a tenth of a millisecond in Chromium, a whole one in WebKit and Firefox. */
@@ -47,8 +49,11 @@ export interface Begun {
   headers: [name: string, value: string][];
 }
 
+type Hook = 'requestHook' | 'applyCustomAttributesOnSpan';
+
 export class Requests {
   private readonly tracer: CoreTracer;
+  /** Those that have ended too, for a while, if their entry has not come: it is nobody else's. */
   private readonly pending = new Set<Pending>();
   private readonly unwatch: () => void;
   private timer: number | undefined;
@@ -58,7 +63,7 @@ export class Requests {
   /** @param initiator What resource timing calls these requests. */
   constructor(
     private readonly host: CaptureHost,
-    private readonly options: RequestSettings,
+    private readonly options: RequestSettings & Partial<Record<Hook, (...given: never[]) => void>>,
     name: string,
     initiator: string,
   ) {
@@ -126,6 +131,12 @@ export class Requests {
     return to === 'cors' ? all.filter(([name]) => settings.corsTraceHeaders.includes(name)) : all;
   }
 
+  /** Runs a function that the page has given for this moment. */
+  hook(name: Hook, { span, closed }: Pending, ...given: unknown[]): void {
+    const run = this.options[name] as ((...given: unknown[]) => void) | undefined;
+    if (run && !closed) this.host.aside(() => run(span, ...given));
+  }
+
   /** The headers came. */
   respond(pending: Pending, status: number): void {
     if (status) this.host.core.x.set_response(pending.span.handle, status);
@@ -144,30 +155,30 @@ export class Requests {
   private wait(pending: Pending): void {
     pending.headersMs = this.host.core.now();
     if (pending.ambiguous || pending.entry || !/^http/.test(pending.href)) this.close(pending);
-    else this.timer ??= startTimer(this.cap, CAP_MS);
+    this.arm();
   }
 
   /** Ends it with what is known by now. */
   close(pending: Pending, gone = false): void {
-    const { endMs, entry, headersMs, response, startMs } = pending;
-    const told = entry && Math.max(entry.responseEnd, startMs);
-    if (endMs ?? told) this.end(pending, KNOWN, (endMs ?? told)!);
-    else if (headersMs !== undefined && !(gone && response?.bodyUsed)) this.end(pending, BODY_UNKNOWN, headersMs);
-    else this.end(pending, UNFINISHED, this.host.core.now());
-  }
-
-  private end(pending: Pending, how: number, endMs: number): void {
     const { host } = this;
     const { core } = host;
-    const { span, entry, startMs } = pending;
-    if (pending.closed) return;
+    const { span, entry, startMs, headersMs, closed } = pending;
+    if (closed) return;
     pending.closed = true;
-    this.pending.delete(pending);
+    if (entry) this.pending.delete(pending);
+    const now = core.now();
+    const knownMs = pending.endMs ?? (entry && Math.max(entry.responseEnd, startMs));
+    const [how, endMs] =
+      knownMs !== undefined
+        ? [KNOWN, knownMs]
+        : headersMs === undefined || (gone && pending.response?.bodyUsed)
+          ? [UNFINISHED, now]
+          : [BODY_UNKNOWN, headersMs];
     if (entry) describeTiming(core, span, entry, !this.options.ignoreNetworkEvents);
     const { handle } = span;
     span.handle = -1;
     core.processors?.end(span, handle, endMs);
-    const due = handle >= 0 && core.x.end_request(handle, how, endMs, core.now()) > 0;
+    const due = handle >= 0 && core.x.end_request(handle, how, endMs, now) > 0;
     host.requestsChanged(-1, startMs);
     if (due) core.pump();
   }
@@ -196,18 +207,22 @@ export class Requests {
   private readonly cap = (): void => {
     this.timer = undefined;
     this.host.guard(() => {
-      const now = this.host.core.now();
-      let nextMs = Infinity;
+      const dueMs = this.host.core.now() - CAP_MS / 2;
       for (const pending of this.pending) {
-        const { headersMs, endMs, response } = pending;
-        if (headersMs === undefined || (endMs === undefined && response?.bodyUsed)) continue;
-        const dueMs = (endMs ?? headersMs) + CAP_MS;
-        if (dueMs <= now) this.close(pending);
-        else nextMs = Math.min(nextMs, dueMs);
+        const { headersMs, endMs, response, closed } = pending;
+        if (headersMs === undefined || (!closed && endMs === undefined && response?.bodyUsed)) continue;
+        if (headersMs > dueMs) this.arm();
+        else {
+          this.close(pending);
+          this.pending.delete(pending);
+        }
       }
-      if (nextMs < Infinity) this.timer = startTimer(this.cap, nextMs - now);
     });
   };
+
+  private arm(): void {
+    this.timer ??= startTimer(this.cap, CAP_MS);
+  }
 
   settle(gone: boolean): void {
     for (const pending of this.pending) if (gone || pending.endMs !== undefined) this.close(pending, gone);

@@ -8,36 +8,30 @@ import { nameOf, parseUrl, type Pending, Requests } from './request.js';
 /** What was asked of an object by its last `open()`. */
 interface Asked {
   readonly method: string;
-  /** Undefined where the browser will say what is wrong with it. */
-  readonly url: URL | undefined;
+  /** Until `send()`: when that is called again, the browser throws. None where the browser will say what is wrong with it. */
+  url: URL | false | undefined;
   /** The page has set `traceparent` itself: its word stands alone. */
   hasOwn?: boolean;
-  /** `send()` was called. When it is called again, the browser throws. */
-  sent?: boolean;
   /** It has not ended. */
   pending?: Pending | undefined;
-  /** The event that told how it failed. */
-  how?: string;
 }
 
-/** What {@link Requests.fail} is told, by the event. */
-const FAILURES: Record<string, [aborted: boolean, errorName: string, reasonName: string]> = {
-  abort: [true, '', ''],
-  timeout: [true, '', 'TimeoutError'],
-  error: [false, 'NetworkError', ''],
-};
+/** What `error.type` is, by the event; the caller's own wish is no error. */
+const ERRORS: Record<string, string> = { abort: '', timeout: 'TimeoutError', error: 'NetworkError' };
 
 interface Zoned {
   /** Where zone.js keeps the browser's own: by its wrapper, we would be waited for as the page's work. */
   __zone_symbol__addEventListener?: XMLHttpRequest['addEventListener'];
 }
 
-/** The events that tell how a request ended; `loadend` comes last, in any case. */
-const ENDS = [...Object.keys(FAILURES), 'loadend'];
+/** The events that end a request; `loadend` comes last, in any case. */
+const ENDS = [...Object.keys(ERRORS), 'loadend'];
 
 const [OPENED, DONE] = [1, 4];
 
 type Method = 'open' | 'send' | 'setRequestHeader';
+/** What is done in the place of a method; `call` makes the browser's own call. */
+type Around = (xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => void) => void;
 
 export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   const { core } = host;
@@ -49,13 +43,16 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   const restore: (() => void)[] = [];
   let installed = true;
 
-  /** `call` makes the browser's own call. Whoever wraps one after us keeps it; ours then only passes on. */
-  function wrap(name: Method, around: (xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => unknown) => unknown): void {
+  /** Whoever wraps one after us keeps it; ours then only passes on. */
+  function wrap(name: Method, around: Around): void {
     const original = prototype[name];
     const ours = new Proxy(original, {
       apply(target, xhr, args) {
-        const call = (handed: unknown[]) => Reflect.apply(target as () => unknown, xhr, handed as []);
-        return installed ? around(xhr, args, call) : call(args);
+        let result: unknown;
+        const call = (handed: unknown[]) => void (result = Reflect.apply(target as () => unknown, xhr, handed as []));
+        if (installed) around(xhr, args, call);
+        else call(args);
+        return result;
       },
     });
     prototype[name] = ours as never;
@@ -65,6 +62,95 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   function unwrap(): void {
     installed = false;
     restore.forEach((undo) => undo());
+  }
+
+  const open: Around = (xhr, args, call) => {
+    const handed = args.map((arg, index) => (index < 2 ? read(arg) : arg));
+    let before: Asked | undefined;
+    host.guard(() => {
+      before = asked.get(xhr);
+      // What came can be read now, and not any more after `open()`.
+      hear(xhr);
+      // Now, to be before most listeners of the page: what they do next may ask for this span. Added again, ours are still there once.
+      for (const name of ENDS) listen.call(xhr, name, ended);
+      // An object of another frame has another document, and with it another base URL.
+      asked.set(xhr, { method: `${handed[0]}`, url: xhr instanceof Native && parseUrl(`${handed[1]}`, document.baseURI) });
+    });
+    try {
+      call(handed);
+    } catch (error) {
+      // Refused by the browser: the one that is under way goes on.
+      host.guard(() => asked.set(xhr, before!));
+      throw error;
+    }
+    // The one that was under way has ended without a word.
+    host.guard(() => finish(xhr, before, 'abort'));
+  };
+
+  const setHeader: Around = (xhr, args, call) => {
+    const handed = args.map(read);
+    call(handed);
+    host.guard(() => {
+      const known = asked.get(xhr);
+      if (known && /^traceparent$/i.test(`${handed[0]}`)) known.hasOwn = true;
+    });
+  };
+
+  const send: Around = (xhr, args, call) => {
+    let known: Asked | undefined;
+    host.guard(() => (known = begin(xhr, args[0])));
+    const pending = known?.pending;
+    try {
+      call(args);
+    } catch (error) {
+      // A synchronous one that fails throws, and has no events.
+      host.guard(() => finish(xhr, known, 'error', nameOf(error)));
+      throw error;
+    }
+    if (pending) host.guard(() => (pending.calledMs = core.now()));
+  };
+
+  function begin(xhr: XMLHttpRequest, body: unknown): Asked | undefined {
+    const known = asked.get(xhr);
+    const url = known?.url;
+    if (!url || xhr.readyState !== OPENED) return undefined;
+    known.url = false;
+    const begun = requests.skips() ? undefined : requests.begin(url, known.method, body);
+    if (!begun) return undefined;
+    const pending = (known.pending = begun.pending);
+    if (pending) {
+      running.add(xhr);
+      requests.hook('requestHook', pending, xhr);
+    }
+    // A hook may have opened another one, which is none of ours.
+    if (!known.hasOwn && asked.get(xhr) === known) for (const header of begun.headers) setRequestHeader.apply(xhr, header);
+    return known;
+  }
+
+  /** Ends what has ended, and whose event the page has heard before us. */
+  function hear(xhr: XMLHttpRequest): void {
+    if (xhr.readyState === DONE) finish(xhr, asked.get(xhr), xhr.status ? 'load' : event && event.type in ERRORS ? event.type : 'error');
+  }
+
+  function ended(event: Event): void {
+    host.guard(() => {
+      const xhr = event.currentTarget as XMLHttpRequest;
+      // Where the page has opened the next one within an event, the rest of the events of the one before come all the same.
+      if (xhr.readyState === DONE) finish(xhr, asked.get(xhr), event.type);
+    });
+  }
+
+  /** @param event The one that tells how it ended, if it is one of `ERRORS`. */
+  function finish(xhr: XMLHttpRequest, known: Asked | undefined, event: string, errorName?: string): void {
+    const pending = known?.pending;
+    if (!pending) return;
+    known.pending = undefined;
+    running.delete(xhr);
+    pending.endMs = core.now();
+    requests.hook('applyCustomAttributesOnSpan', pending, xhr);
+    const error = errorName || ERRORS[event];
+    if (error === undefined) requests.respond(pending, xhr.status);
+    else requests.fail(pending, !error, error, '');
   }
 
   try {
@@ -77,105 +163,6 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     throw error;
   }
   const requests = new Requests(host, options, 'xhr', 'xmlhttprequest');
-
-  function open(xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => unknown): unknown {
-    if (args.length < 2) return call(args);
-    const [method, address, ...rest] = [read(args[0]), read(args[1]), ...args.slice(2)];
-    let before: Asked | undefined;
-    host.guard(() => {
-      before = asked.get(xhr);
-      // What came can be read now, and not any more after `open()`.
-      hear(xhr);
-      // Now, to be before most listeners of the page: what they do next may ask for this span. Added again, ours are still there once.
-      for (const name of ENDS) listen.call(xhr, name, ended);
-      // An object of another frame has another document, and with it another base URL.
-      asked.set(xhr, { method: `${method}`, url: xhr instanceof Native ? parseUrl(`${address}`, document.baseURI) : undefined });
-    });
-    try {
-      const result = call([method, address, ...rest]);
-      // The one that is under way has ended without a word.
-      host.guard(() => before && finish(xhr, before, 'abort'));
-      return result;
-    } catch (error) {
-      // Refused by the browser: the one that is under way goes on.
-      host.guard(() => asked.set(xhr, before!));
-      throw error;
-    }
-  }
-
-  function setHeader(xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => unknown): unknown {
-    if (args.length < 2) return call(args);
-    const [name, ...rest] = [read(args[0]), ...args.slice(1)];
-    const result = call([name, ...rest]);
-    host.guard(() => {
-      const known = asked.get(xhr);
-      if (known && /^traceparent$/i.test(`${name}`)) known.hasOwn = true;
-    });
-    return result;
-  }
-
-  function send(xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => unknown): unknown {
-    let known: Asked | undefined;
-    host.guard(() => (known = begin(xhr, args[0])));
-    const pending = known?.pending;
-    try {
-      return call(args);
-    } catch (error) {
-      // A synchronous one that fails throws, and has no events.
-      host.guard(() => known && finish(xhr, known, 'error', nameOf(error)));
-      throw error;
-    } finally {
-      if (pending) host.guard(() => (pending.calledMs = core.now()));
-    }
-  }
-
-  function begin(xhr: XMLHttpRequest, body: unknown): Asked | undefined {
-    const known = asked.get(xhr);
-    if (!known?.url || known.sent || xhr.readyState !== OPENED) return undefined;
-    known.sent = true;
-    if (requests.skips()) return undefined;
-    const begun = requests.begin(known.url, known.method, /^(get|head)$/i.test(known.method) ? undefined : body);
-    if (!begun) return undefined;
-    const { pending, headers } = begun;
-    if (pending) {
-      known.pending = pending;
-      running.add(xhr);
-      if (options.requestHook) host.aside(() => options.requestHook!(pending.span, xhr));
-    }
-    // A hook may have opened another one, which is none of ours.
-    if (!known.hasOwn && asked.get(xhr) === known) for (const header of headers) setRequestHeader.apply(xhr, header);
-    return known;
-  }
-
-  /** Ends what has ended, and whose event the page has heard before us. */
-  function hear(xhr: XMLHttpRequest): void {
-    const known = asked.get(xhr);
-    if (known && xhr.readyState === DONE) finish(xhr, known, xhr.status ? 'load' : event && event.type in FAILURES ? event.type : 'error');
-  }
-
-  function ended(event: Event): void {
-    host.guard(() => {
-      const xhr = event.currentTarget as XMLHttpRequest;
-      const known = asked.get(xhr);
-      // Where the page has opened the next one within an event, the rest of the events of the one before come all the same.
-      if (!known || xhr.readyState !== DONE) return;
-      if (event.type === 'loadend') finish(xhr, known, 'load');
-      else known.how = event.type;
-    });
-  }
-
-  /** @param how What is taken where no event has told. */
-  function finish(xhr: XMLHttpRequest, known: Asked, how: string, errorName?: string): void {
-    const { pending } = known;
-    known.pending = undefined;
-    running.delete(xhr);
-    if (!pending || pending.closed) return;
-    pending.endMs = core.now();
-    if (options.applyCustomAttributesOnSpan) host.aside(() => options.applyCustomAttributesOnSpan!(pending.span, xhr));
-    const failure = FAILURES[known.how ?? how];
-    if (failure) requests.fail(pending, failure[0], errorName || failure[1], failure[2]);
-    else requests.respond(pending, xhr.status);
-  }
 
   return {
     settle(gone) {

@@ -40,6 +40,24 @@ export async function fetchAll(first, count, inFlight) {
   await Promise.all(Array.from({ length: inFlight }, readOneByOne));
 }
 
+/** The same by XMLHttpRequest. */
+export async function sendAll(first, count, inFlight) {
+  let next = first;
+  const send = (url) =>
+    new Promise((resolve, reject) => {
+      const xhr = new XMLHttpRequest();
+      xhr.open('GET', url);
+      xhr.responseType = 'json';
+      xhr.onload = () => resolve(xhr.response);
+      xhr.onerror = reject;
+      xhr.send();
+    });
+  const sendOneByOne = async () => {
+    while (next < first + count) await send(`/api/items/${next++}`);
+  };
+  await Promise.all(Array.from({ length: inFlight }, sendOneByOne));
+}
+
 /** Until everything about the requests has ended: OpenTelemetry JS waits for 300 ms for their resource timing. */
 export async function settle() {
   await new Promise((resolve) => setTimeout(resolve, 400));
@@ -48,6 +66,11 @@ export async function settle() {
 
 export async function fetchAndSettle(first, count, inFlight) {
   await fetchAll(first, count, inFlight);
+  await settle();
+}
+
+export async function sendAndSettle(first, count, inFlight) {
+  await sendAll(first, count, inFlight);
   await settle();
 }
 
