@@ -243,7 +243,7 @@ export function parseUrl(text: string, base?: string): URL | undefined {
   }
 }
 
-/** What `error.type` is to say of what was thrown; empty where it does not say. */
+/** The name of what was thrown; empty where it has none. */
 export const nameOf = (thrown: unknown): string => textOf((thrown as { name?: unknown } | undefined)?.name ?? '');
 
 /** Bytes of a body, where they are known without reading it. */

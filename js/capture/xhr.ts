@@ -16,7 +16,7 @@ interface Asked {
   pending?: Pending | undefined;
 }
 
-/** What `error.type` is, by the event; the caller's own wish is no error. */
+/** The name of the error, by the event; the caller's own wish is none. */
 const ERRORS: Record<string, string> = { abort: '', timeout: 'TimeoutError', error: 'NetworkError' };
 
 interface Zoned {
