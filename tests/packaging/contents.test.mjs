@@ -124,7 +124,7 @@ test('source maps lead from what is minified to the line that it was made of', (
     for (const [source, text] of [
       ['../js/index.ts', 'init() was called before'],
       ['../js/options.ts', 'propagateTraceHeaderCorsUrls:'],
-      ['../js/transport.ts', 'partialSuccess'],
+      ['../js/transport.ts', 'retry-after'],
       ['../js/capture/fetch.ts', 'new Request('],
     ]) {
       const line = lines.findIndex((candidate) => candidate.includes(text));
