@@ -140,7 +140,8 @@ export interface LimitsOptions {
    */
   attributePerLinkCountLimit?: number;
   /**
-   * Spans that are captured within a minute: what a page that runs away costs. Spans that the page starts itself do not count.
+   * Spans of each kind (requests by `fetch`, errors, ...) that are captured within a minute: what a page that runs away costs. Spans that the page
+   * starts itself do not count.
    * @defaultValue `1000`
    */
   spansPerMinute?: number;

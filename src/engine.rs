@@ -270,7 +270,7 @@ impl Engine {
         if !sampled {
             return Started::NotRecording;
         }
-        if start.captured && !self.runaway.allows(start.at_ms) {
+        if start.captured && !self.runaway.allows(start.scope, start.at_ms) {
             self.started.flags = random;
             self.counts.ended += 1;
             self.lose(Loss::RateLimited, 1, 0);

@@ -2,26 +2,28 @@
 
 const MINUTE_MS: f64 = 60_000.0;
 
-/// Counts what is captured in each minute. Spans that the page starts itself are its own affair.
+/// Counts what is captured in each minute, each instrumentation scope for itself: a storm of errors leaves the requests their spans. Spans that
+/// the page starts itself are its own affair.
 pub struct Runaway {
     pub max_per_minute: u32,
     since_ms: f64,
-    count: u32,
+    counts: [u32; 256],
 }
 
 impl Runaway {
     pub const fn new(max_per_minute: u32) -> Runaway {
-        Runaway { max_per_minute, since_ms: 0.0, count: 0 }
+        Runaway { max_per_minute, since_ms: 0.0, counts: [0; 256] }
     }
 
-    /// Whether one more may be captured at this time.
-    pub fn allows(&mut self, at_ms: f64) -> bool {
+    /// Whether one more may be captured in this scope at this time.
+    pub fn allows(&mut self, scope: u8, at_ms: f64) -> bool {
         if at_ms - self.since_ms >= MINUTE_MS {
             self.since_ms = at_ms;
-            self.count = 0;
+            self.counts = [0; 256];
         }
-        self.count += 1;
-        self.count <= self.max_per_minute
+        let count = &mut self.counts[scope as usize];
+        *count += 1;
+        *count <= self.max_per_minute
     }
 }
 
@@ -32,12 +34,19 @@ mod tests {
     #[test]
     fn so_many_a_minute_and_in_the_next_one_again() {
         let mut runaway = Runaway::new(3);
-        let allowed = |runaway: &mut Runaway, at_ms: f64| (0..5).filter(|_| runaway.allows(at_ms)).count();
+        let allowed = |runaway: &mut Runaway, at_ms: f64| (0..5).filter(|_| runaway.allows(0, at_ms)).count();
         assert_eq!(allowed(&mut runaway, 100.0), 3);
         assert_eq!(allowed(&mut runaway, 59_999.0), 0);
         assert_eq!(allowed(&mut runaway, 60_000.0), 3);
         assert_eq!(allowed(&mut runaway, 90_000.0), 0, "an event of the past counts too");
         assert_eq!(allowed(&mut runaway, 10_000.0), 0);
         assert_eq!(allowed(&mut runaway, 500_000.0), 3);
+    }
+
+    #[test]
+    fn each_scope_has_its_own_number() {
+        let mut runaway = Runaway::new(1);
+        let allowed = [0, 0, 255, 255, 0, 7].map(|scope| runaway.allows(scope, 5.0));
+        assert_eq!(allowed, [true, false, true, false, false, true]);
     }
 }
