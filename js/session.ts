@@ -23,7 +23,9 @@ export interface SessionState {
 /** The session to go on with: the known one, or one that follows it. */
 export function renewed(known: SessionState | undefined, nowMs: number, settings: SessionSettings, newId: () => string): SessionState {
   const { idleMillis, maxAgeMillis } = settings;
-  const expired = !known || nowMs - known.usedMs >= idleMillis || nowMs - known.startedMs >= maxAgeMillis;
+  // A time to come is as wrong as one long ago: the clock was set, or what is stored was not written by us.
+  const isOver = (thenMs: number, limitMs: number) => Math.abs(nowMs - thenMs) >= limitMs;
+  const expired = !known || isOver(known.usedMs, idleMillis) || isOver(known.startedMs, maxAgeMillis);
   return expired ? { id: newId(), previousId: known?.id, startedMs: nowMs, usedMs: nowMs } : { ...known, usedMs: nowMs };
 }
 
@@ -51,13 +53,27 @@ export class Session {
     this.state = state;
     return { id: state.id, previousId: nowMs - state.startedMs < PREVIOUS_MS ? state.previousId : undefined };
   }
+
+  /** The visitor does not consent: nothing stays stored, and what may come later is nobody's continuation. */
+  forget(): void {
+    const { storage } = this.settings;
+    this.state = undefined;
+    this.storedMs = 0;
+    try {
+      if (storage !== 'memory') globalThis[storage].removeItem(KEY);
+    } catch {
+      // Not allowed: then there is nothing either.
+    }
+  }
 }
 
 /** What is stored may be anything. */
 function read(storage: 'sessionStorage' | 'localStorage'): SessionState | undefined {
   try {
     const stored = JSON.parse(globalThis[storage].getItem(KEY)!) as SessionState;
-    return /^[\da-f]{32}$/.test(stored.id) && stored.startedMs >= 0 && stored.usedMs >= 0 ? stored : undefined;
+    const isId = (id: unknown) => /^[\da-f]{32}$/.test(id as string);
+    const { id, previousId, startedMs, usedMs } = stored;
+    return isId(id) && startedMs >= 0 && usedMs >= 0 ? { id, previousId: isId(previousId) ? previousId : undefined, startedMs, usedMs } : undefined;
   } catch {
     return undefined;
   }
