@@ -142,7 +142,7 @@ export interface Webspan {
   shutdown(): Promise<void>;
   /** What has become of the spans. */
   stats(): Stats;
-  /** Attributes of every span that starts from now on; one that is `undefined` is taken away again. */
+  /** Attributes of every span that starts from now on; one that is `undefined` or `null` is taken away again. */
   setAttributes(attributes: Attributes): void;
   /** Who uses the page, as `user.id` of every span that starts from now on; `null` is nobody. */
   setUser(id: string | null): void;

@@ -8,7 +8,7 @@ const SPAN_KEY = Symbol.for('OpenTelemetry Context Key SPAN');
 
 export class ActiveSpan {
   current: Span | undefined;
-  /** The page load or the route change that is under way: what happens meanwhile hangs below it, unless a span is active. */
+  /** The page load or the route change that is under way: with `pageTrace`, what happens meanwhile hangs below it, unless a span is active. */
   page: Span | undefined;
   /** The one that was last: to its trace belongs what comes after it and has no other. */
   lastPage: Span | undefined;
@@ -18,8 +18,7 @@ export class ActiveSpan {
 
   /** A page load or a route change begins. */
   turn(page: Span): void {
-    this.lastPage = page;
-    if (this.pageTrace) this.page = page;
+    this.page = this.lastPage = page;
   }
 
   /** It is over, if it is not another's turn already. */
@@ -39,6 +38,6 @@ export class ActiveSpan {
 
   /** The parent that a context tells of; without a context, what is active or under way. */
   parent(context: Context | undefined): Span | undefined {
-    return context ? (context.getValue(SPAN_KEY) as Span | undefined) : (this.current ?? this.page);
+    return context ? (context.getValue(SPAN_KEY) as Span | undefined) : (this.current ?? (this.pageTrace ? this.page : undefined));
   }
 }

@@ -58,9 +58,10 @@ class Instance implements Webspan {
   private readonly told = new Set<string>();
   /** How deep in code that the page gave us: what that fetches is not traced. */
   private asideDepth = 0;
-  /** What waits until the core is there. */
-  private later: (() => void)[] = [];
-  private readonly touch: (() => void) | undefined;
+  /** What waits until the core is there; undefined once it is known that it will never be. */
+  private later: (() => void)[] | undefined = [];
+  private readonly touch: ((handle?: number) => void) | undefined;
+  private session: Session | undefined;
   private final: Stats | undefined;
   private stopping: Promise<void> | undefined;
 
@@ -100,7 +101,11 @@ class Instance implements Webspan {
       settings,
       active: this.active,
       timings: new ResourceTimings((run) => this.attempt(run)),
-      requestsChanged() {},
+      requestBegan: () => 0,
+      requestEnded() {},
+      shown: (href) => this.shown(href),
+      whenOn: (run) => this.whenOn(run),
+      visit: (handle) => this.touch?.(handle),
       tracer: (name) => this.getTracer(`${NAME}/${name}`, VERSION),
       silent: () => this.silent() || this.asideDepth > 0,
       propagates: () => this.consent === true,
@@ -187,36 +192,52 @@ class Instance implements Webspan {
   }
 
   setAttributes(attributes: Attributes): void {
-    this.whenOn(() => setAttributes(this.core, GLOBALS, attributes));
+    this.attempt(() => {
+      // As they are now: the core may come later.
+      const given = { ...attributes };
+      this.whenOn(() => setAttributes(this.core, GLOBALS, given));
+    });
   }
 
   setUser(id: string | null): void {
     this.whenOn(() => this.core.fact(GLOBALS, USER_ID, id == null ? id : String(id)));
   }
 
-  /** Now, or as soon as the core is there. */
   private whenOn(run: () => void): void {
     if (this.core.on) this.attempt(run);
-    else if (!this.final) this.later.push(run);
+    else this.later?.push(run);
   }
 
-  /** What sees to the attributes of every span that change by themselves. Nothing where nobody asked for them. */
-  private toucher(): (() => void) | undefined {
+  private shown(href: string): string {
+    const { core, settings } = this;
+    const word = settings.redact && settings.redact.url;
+    if (!word) return href;
+    // Without an answer nothing of it is known to be harmless.
+    let answer = 'REDACTED';
+    this.aside(() => (answer = String(word(core.read(core.x.redact_url(core.text(href, 0)))))));
+    return answer;
+  }
+
+  /** What sees to the attributes that change by themselves: those of every span, or of one that is open. Nothing where nobody asked for them. */
+  private toucher(): ((handle?: number) => void) | undefined {
     const { core, settings } = this;
     const { session: rules, documentUrl } = settings;
     if (!rules && !documentUrl) return undefined;
     const session = rules && new Session(rules, () => this.consent === true);
+    this.session = session || undefined;
+    let href: string;
     const told: Record<number, string | undefined> = {};
-    const tell = (fact: number, value: string | undefined) => {
-      if (told[fact] !== value) core.fact(GLOBALS, fact, (told[fact] = value));
-    };
-    return () =>
+    return (handle = GLOBALS) =>
       this.attempt(() => {
         if (!core.on) return;
-        if (documentUrl) tell(DOCUMENT_URL, location.href);
+        if (documentUrl && href !== location.href) core.fact(GLOBALS, DOCUMENT_URL, this.shown((href = location.href)));
         // A page that is only prerendered is no visit.
         if (!session || this.prerendering) return;
         const { id, previousId } = session.use(wallMs());
+        const tell = (fact: number, value: string | undefined) => {
+          if (handle !== GLOBALS) core.fact(handle, fact, value);
+          else if (told[fact] !== value) core.fact(GLOBALS, fact, (told[fact] = value));
+        };
         tell(SESSION_ID, id);
         tell(SESSION_PREVIOUS_ID, previousId);
       });
@@ -238,6 +259,7 @@ class Instance implements Webspan {
     this.consent = granted === true;
     this.guard(() => {
       if (!this.consent) {
+        this.session?.forget();
         this.core.x.discard_spans(0);
         this.transport.abort();
       }
@@ -307,6 +329,7 @@ class Instance implements Webspan {
       this.core.run(start(), true);
       this.guard(() => this.configure());
     } catch (failure) {
+      this.later = undefined;
       this.report(`cannot start: ${textOf(failure)}`, 'error');
     }
   }
@@ -341,7 +364,9 @@ class Instance implements Webspan {
     x.describe_service(nameBytes, core.text(settings.serviceVersion ?? '', nameBytes));
     this.attempt(() => this.describeBrowser());
     this.attempt(() => setAttributes(core, RESOURCE, settings.resourceAttributes));
-    this.later.splice(0).forEach((run) => this.attempt(run));
+    const { later } = this;
+    this.later = undefined;
+    later?.forEach((run) => this.attempt(run));
   }
 
   private describeBrowser(): void {

@@ -227,7 +227,7 @@ function setAttribute(core: Core, handle: number, key: string, value: AttributeV
       if (Array.isArray(value)) {
         pushList(core, [...value]);
         x.set_attribute(handle, core.name(key), LIST, 0);
-      } else if (value === undefined && handle === GLOBALS) {
+      } else if (value == null && handle === GLOBALS) {
         x.unset_global(core.name(key));
       }
   }

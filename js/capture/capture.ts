@@ -12,8 +12,15 @@ export interface CaptureHost {
   readonly active: ActiveSpan;
   /** Resource timing, shared by all. */
   readonly timings: ResourceTimings;
-  /** Told of each request that begins (1) or ends (-1), and when it began: for whoever waits until there are none. */
-  requestsChanged(by: 1 | -1, startMs: number): void;
+  /** Told of each request that begins, and of its end with what that gave: for whoever waits until there are none. */
+  requestBegan(): number;
+  requestEnded(turn: number): void;
+  /** What may be recorded of a URL after the core has taken the known secrets out: the page may want a word in it. */
+  shown(href: string): string;
+  /** What a span has from its start is on this one only now: it was started before the page was visited. */
+  visit(handle: number): void;
+  /** Runs it now, or as soon as the core is there. */
+  whenOn(run: () => void): void;
   /** The tracer of a capture. */
   tracer(name: string): CoreTracer;
   /** Nothing is traced: no consent, shut down, or within a function that the page gave us. */
@@ -27,7 +34,7 @@ export interface CaptureHost {
 }
 
 export interface Capture {
-  /** The page is hidden or, with `gone`, goes for good: end what has ended, and then what never will. */
+  /** All that has ended is about to be sent: end what has; with `gone`, as the page goes for good, also what never will. */
   settle?(gone: boolean): void;
   uninstall(): void;
 }

@@ -4,10 +4,11 @@
 import type { Span } from '../api.js';
 import { startTimer, stopTimer } from '../clock.js';
 import type { DocumentLoadSettings } from '../options.js';
+import { isPrerendering } from '../page.js';
 import type { CoreSpan } from '../span.js';
 import { isIgnored } from '../urls.js';
 import type { Capture, CaptureHost } from './capture.js';
-import { INITIATOR_TYPE, NAVIGATION_TYPE, STATUS_CODE, UNFINISHED, URL_FULL, USER_AGENT } from './facts.js';
+import { INITIATOR_TYPE, NAVIGATION_TYPE, UNFINISHED, URL_FULL, USER_AGENT } from './facts.js';
 import { addMarks, describeTiming } from './timing.js';
 
 /** The events of the page load, in their order. */
@@ -39,11 +40,12 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   const tracer = host.tracer('documentLoad');
   const navigation = performance.getEntriesByType('navigation')[0] as Navigation | undefined;
   const installedMs = core.now();
+  const controller = new AbortController();
+  const { signal } = controller;
   /** The page load, and whether it is open. */
   let load: CoreSpan | undefined;
   let open = false;
   let timer: number | undefined;
-  const waiting = new AbortController();
 
   const known = document as { [TOLD]?: boolean };
   const isFirst = !known[TOLD];
@@ -52,47 +54,56 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   const events = !options.ignoreNetworkEvents;
   const custom = (run: ((span: CoreSpan) => void) | undefined, span: CoreSpan) => run && host.aside(() => run(span));
 
-  if (isFirst && navigation && core.on && !host.silent()) {
-    load = tracer.capture('documentLoad', parentOf(serverParent(navigation)), navigation.fetchStart);
+  function begin({ fetchStart, loadEventEnd }: Navigation): void {
+    load = tracer.capture('documentLoad', parentOf(serverParent(navigation!)), fetchStart);
     open = true;
-    core.fact(load.handle, URL_FULL, location.href);
-    core.fact(load.handle, USER_AGENT, navigator.userAgent);
-    core.fact(load.handle, NAVIGATION_TYPE, navigation.activationStart ? 'prerender' : navigation.type);
     active.turn(load);
-    if (navigation.loadEventEnd) loaded();
-    else addEventListener('load', () => (timer = startTimer(loaded, 0)), { capture: true, signal: waiting.signal });
+    // Not one that the page made up. What the load event took, the browser tells only after it.
+    if (loadEventEnd) loaded();
+    else addEventListener('load', ({ isTrusted }) => isTrusted && (timer = startTimer(() => host.guard(loaded), 0)), { capture: true, signal });
   }
-  const unwatch = host.timings.watch(resource);
+  if (isFirst && navigation) host.whenOn(() => signal.aborted || host.silent() || begin(navigation));
+  // What comes before the core waits behind the page load.
+  const unwatch = host.timings.watch((entry) => host.whenOn(() => resource(entry)));
 
-  /** After the load event, whose end the browser tells only then. */
   function loaded(): void {
-    host.guard(() => {
-      active.settled(load!);
-      // The paint may come later than the load, and its time is worth the wait: the span ends when the load event did.
-      if (performance.getEntriesByName('first-contentful-paint').length || document.visibilityState === 'hidden') finish();
-      else {
-        timer = startTimer(() => host.guard(finish), PAINT_CAP_MS);
-        const observer = new PerformanceObserver((list) => list.getEntriesByName('first-contentful-paint').length && host.guard(finish));
-        observer.observe({ type: 'paint', buffered: true });
-        waiting.signal.addEventListener('abort', () => observer.disconnect());
-      }
-    });
+    active.settled(load!);
+    if (isPrerendering()) document.addEventListener('prerenderingchange', () => host.guard(paint), { signal });
+    else paint();
+  }
+
+  /** The first paint may come later than the load, and its time is worth the wait: the span ends when the load event did. */
+  function paint(): void {
+    const done = () => performance.getEntriesByName('first-contentful-paint').length && finish();
+    done();
+    if (!open) return;
+    if (document.visibilityState === 'hidden') return finish();
+    timer = startTimer(() => host.guard(finish), PAINT_CAP_MS);
+    const observer = new PerformanceObserver(() => host.guard(done));
+    observer.observe({ type: 'paint', buffered: true });
+    signal.addEventListener('abort', () => observer.disconnect());
   }
 
   function finish(unfinished = false): void {
     if (!open) return;
     open = false;
-    waiting.abort();
-    stopTimer(timer);
+    stop();
     const span = load!;
-    active.settled(span);
     const { handle } = span;
-    const fetched = tracer.capture('documentFetch', span, navigation!.fetchStart);
-    core.fact(fetched.handle, URL_FULL, navigation!.name);
-    core.fact(fetched.handle, STATUS_CODE, navigation!.responseStatus || undefined);
+    const { fetchStart, responseEnd, responseStatus, loadEventEnd, activationStart, type, name } = navigation!;
+    const url = host.shown(name);
+    active.settled(span);
+    const fetched = tracer.capture('documentFetch', span, fetchStart);
+    core.fact(fetched.handle, URL_FULL, url);
+    core.x.set_response(fetched.handle, responseStatus);
     describeTiming(core, fetched, navigation!, events);
     custom(options.applyCustomAttributesOnSpan.documentFetch, fetched);
-    fetched.end(navigation!.responseEnd || navigation!.fetchStart);
+    if (!responseEnd) core.fact(fetched.handle, UNFINISHED, true);
+    fetched.end(responseEnd || undefined);
+    core.fact(handle, URL_FULL, url);
+    core.fact(handle, USER_AGENT, navigator.userAgent);
+    core.fact(handle, NAVIGATION_TYPE, activationStart ? 'prerender' : type);
+    if (activationStart) host.visit(handle);
     if (events) addMarks(core, handle, navigation!, LOAD_EVENTS);
     if (!options.ignorePerformancePaintEvents) {
       const paints = Object.fromEntries(performance.getEntriesByType('paint').map(({ name, startTime }) => [PAINT_EVENTS[name], startTime]));
@@ -100,35 +111,42 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     }
     if (unfinished) core.fact(handle, UNFINISHED, true);
     custom(options.applyCustomAttributesOnSpan.documentLoad, span);
-    span.end(navigation!.loadEventEnd || undefined);
+    span.end(loadEventEnd || undefined);
   }
 
   function resource(entry: PerformanceResourceTiming): void {
-    const { name, initiatorType } = entry;
+    const { name, initiatorType, startTime, responseEnd, responseStatus } = entry;
     const isRequest = /^(fetch|xmlhttprequest|beacon)$/.test(initiatorType);
     // Requests have spans of their own from now on, and what was before the last start has been told.
-    const isOld = entry.startTime < installedMs;
-    if (host.silent() || !core.on || (isRequest ? !isOld || !isFirst || initiatorType === 'beacon' : isOld && !isFirst)) return;
+    const isOld = startTime < installedMs;
+    if (host.silent() || (isRequest ? !isOld || !isFirst || initiatorType === 'beacon' : isOld && !isFirst)) return;
     if (!/^http/.test(name) || isIgnored(new URL(name), settings)) return;
-    const span = tracer.capture('resourceFetch', entry.startTime < (navigation?.loadEventEnd || Infinity) ? load : active.lastPage, entry.startTime);
-    if (span.handle < 0) return;
-    core.fact(span.handle, URL_FULL, name);
-    core.fact(span.handle, INITIATOR_TYPE, initiatorType);
-    core.fact(span.handle, STATUS_CODE, entry.responseStatus || undefined);
+    const span = tracer.capture('resourceFetch', startTime < (navigation?.loadEventEnd || Infinity) ? load : active.lastPage, startTime);
+    const { handle } = span;
+    if (handle < 0) return;
+    core.fact(handle, URL_FULL, host.shown(name));
+    core.fact(handle, INITIATOR_TYPE, initiatorType);
+    core.x.set_response(handle, responseStatus);
     describeTiming(core, span, entry, events);
     const run = options.applyCustomAttributesOnSpan.resourceFetch;
     custom(run && ((given) => run(given, entry)), span);
-    span.end(entry.responseEnd || entry.startTime);
+    span.end(responseEnd || startTime);
+  }
+
+  function stop(): void {
+    controller.abort();
+    stopTimer(timer);
   }
 
   return {
     settle(gone) {
-      // Loaded, and only waiting for a paint.
-      if (open && (gone || navigation!.loadEventEnd)) finish(!navigation!.loadEventEnd);
+      if (!open || isPrerendering()) return;
+      // Loaded, and only waiting for a paint; or it will never be.
+      const { loadEventEnd } = navigation!;
+      if (gone || loadEventEnd) finish(!loadEventEnd);
     },
     uninstall() {
-      waiting.abort();
-      stopTimer(timer);
+      stop();
       unwatch();
     },
   };
@@ -136,12 +154,15 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
 
 const PAINT_EVENTS: Record<string, string> = { 'first-paint': 'firstPaint', 'first-contentful-paint': 'firstContentfulPaint' };
 
+/** By the Resource Timing specification an answer that came over the network counts so many bytes on top of its body, and a 304 these alone. */
+const HEADER_BYTES = 300;
+
 /**
  * The `traceparent` that came with the document. HTML from a cache repeats that of another visit: what stands in it is taken only when its bytes came
  * over the network for this visit, and a header only when there was an answer from there.
  */
 function serverParent({ transferSize, encodedBodySize, serverTiming }: PerformanceNavigationTiming): string {
   const header = transferSize && serverTiming?.find(({ name }) => name === 'traceparent')?.description;
-  const meta = transferSize > encodedBodySize && document.querySelector<HTMLMetaElement>('meta[name="traceparent"]')?.content;
-  return header || meta || '';
+  const isFresh = transferSize >= encodedBodySize + HEADER_BYTES;
+  return header || (isFresh && document.querySelector<HTMLMetaElement>('meta[name="traceparent"]')?.content) || '';
 }

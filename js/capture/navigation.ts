@@ -24,7 +24,9 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   let href = location.href;
   let current: CoreSpan | undefined;
   let startMs = 0;
-  /** Requests that began with or after it, and are under way. */
+  /** The how-many-eth route change it is: requests of an earlier one, as a stream that has been open for long, keep this one from nothing. */
+  let turn = 0;
+  /** Requests that began with it or after, and are under way. */
   let requests = 0;
   /** When something was last seen to happen. */
   let activeMs = 0;
@@ -35,15 +37,19 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     href = location.href;
     // The same again is not a change: frameworks keep their state that way.
     if ((sameDocument && href === before) || host.silent() || !core.on) return;
-    // While the page loads, a change of its own URL is a part of that.
-    if (type === 'replace' && active.page) return;
+    // While the page loads, or a route changes, a new name for it is a part of that.
+    if (type === 'replace' && active.page) {
+      if (current) core.fact(current.handle, URL_FULL, host.shown(href));
+      return;
+    }
     end();
     // A route change begins a trace, unless a span is active that causes it.
     const span = tracer.capture('navigation', active.current, atMs);
     current = span;
     startMs = atMs;
+    turn++;
     requests = 0;
-    core.fact(span.handle, URL_FULL, href);
+    core.fact(span.handle, URL_FULL, host.shown(href));
     core.fact(span.handle, NAVIGATION_TYPE, type);
     core.fact(span.handle, SAME_DOCUMENT, sameDocument);
     core.fact(span.handle, HASH_CHANGE, sameDocument && withoutFragment(before) === withoutFragment(href));
@@ -55,10 +61,9 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   function wait(): void {
     if (!current) return;
     stopTimer(timer);
-    const now = core.now();
-    activeMs = now;
-    const capMs = startMs + options.maxDurationMillis;
-    timer = startTimer(() => host.guard(end), Math.max(0, requests ? capMs - now : Math.min(options.quietMillis, capMs - now)));
+    activeMs = core.now();
+    const leftMs = startMs + options.maxDurationMillis - activeMs;
+    timer = startTimer(() => host.guard(end), Math.max(0, requests ? leftMs : Math.min(options.quietMillis, leftMs)));
   }
 
   function end(unfinished = false): void {
@@ -68,13 +73,18 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     stopTimer(timer);
     active.settled(span);
     if (unfinished) core.fact(span.handle, UNFINISHED, true);
-    span.end(unfinished || requests ? undefined : activeMs);
+    // Timers of a page in the background are late.
+    span.end(unfinished ? undefined : requests ? Math.min(core.now(), startMs + options.maxDurationMillis) : activeMs);
   }
 
-  host.requestsChanged = (by, requestMs) => {
-    // A stream that has been open for long keeps no route change from ending.
-    if (!current || requestMs < startMs) return;
-    requests += by;
+  host.requestBegan = () => {
+    requests++;
+    wait();
+    return turn;
+  };
+  host.requestEnded = (ofTurn) => {
+    if (ofTurn !== turn) return;
+    requests--;
     wait();
   };
 
@@ -88,31 +98,40 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   } else {
     for (const name of ['pushState', 'replaceState'] as const) {
       const original = history[name];
+      const isOwn = Object.hasOwn(history, name);
       const ours = new Proxy(original, {
         apply(target, self, args) {
-          const startMs = core.now();
+          const calledMs = core.now();
           const result = Reflect.apply(target, self, args);
-          if (!signal.aborted) host.guard(() => begin(name === 'pushState' ? 'push' : 'replace', startMs));
+          if (!signal.aborted) host.guard(() => begin(name === 'pushState' ? 'push' : 'replace', calledMs));
           return result;
         },
       });
-      history[name] = ours;
-      restore.push(() => history[name] === ours && (history[name] = original));
+      host.guard(() => {
+        history[name] = ours;
+        restore.push(() => {
+          // Whoever wrapped it after us keeps it; ours then only passes on.
+          if (history[name] !== ours) return;
+          if (isOwn) history[name] = original;
+          else delete (history as Partial<History>)[name];
+        });
+      });
     }
-    listen(globalThis, 'popstate', (event: Event) => begin('traverse', event.timeStamp));
-    // A link to a fragment makes no `popstate` that could be told from going back.
-    listen(globalThis, 'hashchange', (event: Event) => begin('push', event.timeStamp));
+    for (const name of ['popstate', 'hashchange']) {
+      // A link to a fragment looks the same as going back to one.
+      listen(globalThis, name, (event: Event) => begin(withoutFragment(href) === withoutFragment(location.href) ? undefined : 'traverse', event.timeStamp));
+    }
   }
   listen(globalThis, 'pageshow', (event: PageTransitionEvent) => event.persisted && begin('back_forward_cache', event.timeStamp, false));
 
   return {
     settle(gone) {
-      if (!requests || gone) end(requests > 0);
+      // Quiet for now; only when the page is hidden is it not worth to wait for what may come.
+      if (gone || (!requests && document.visibilityState === 'hidden')) end(requests > 0);
     },
     uninstall() {
       controller.abort();
       restore.forEach((undo) => undo());
-      host.requestsChanged = () => {};
       stopTimer(timer);
     },
   };

@@ -28,6 +28,8 @@ export interface Pending {
   /** Just before the browser was called, and just after. */
   readonly startMs: number;
   calledMs: number;
+  /** Of the page, in which it began. */
+  readonly turn: number;
   /** When the headers came, or it failed. */
   headersMs?: number;
   /** Whose body the end is waited for. */
@@ -91,7 +93,7 @@ export class Requests {
     if (isIgnored(url, settings) || matches(options.ignoreUrls, href) || (options.requireParentSpan && !parent)) return undefined;
     // Before there is a span: what asks the page may throw.
     const size = options.measureRequestSize ? bodyBytes(body) : undefined;
-    const shown = this.recorded(href);
+    const shown = host.shown(href);
     const server = shown === href ? url.host : (parseUrl(shown)?.host ?? '');
     const startMs = core.now();
     const span = this.tracer.begin(parent, method, undefined, false, (scope) => {
@@ -101,25 +103,13 @@ export class Requests {
     });
     let pending: Pending | undefined;
     if (span.handle >= 0) {
-      pending = { span, href, startMs, calledMs: Infinity };
+      pending = { span, href, startMs, calledMs: Infinity, turn: host.requestBegan() };
       this.pending.add(pending);
-      host.requestsChanged(1, startMs);
       core.fact(span.handle, REQUEST_BODY_SIZE, size);
       if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
       core.processors?.start(span, parent);
     }
     return { pending, headers: span.isValid() && host.propagates() ? this.headers(span, url) : [] };
-  }
-
-  /** What may be recorded of a URL after the core has taken the known secrets out, if the page wants a word in it. */
-  private recorded(href: string): string {
-    const { core, settings } = this.host;
-    const word = settings.redact && settings.redact.url;
-    if (!word) return href;
-    // Without an answer nothing of it is known to be harmless.
-    let answer = 'REDACTED';
-    this.host.aside(() => (answer = String(word(core.read(core.x.redact_url(core.text(href, 0)))))));
-    return answer;
   }
 
   private headers(span: CoreSpan, url: URL): [string, string][] {
@@ -162,7 +152,7 @@ export class Requests {
   close(pending: Pending, gone = false): void {
     const { host } = this;
     const { core } = host;
-    const { span, entry, startMs, headersMs, closed } = pending;
+    const { span, entry, startMs, headersMs, closed, turn } = pending;
     if (closed) return;
     pending.closed = true;
     if (entry) this.pending.delete(pending);
@@ -179,7 +169,7 @@ export class Requests {
     span.handle = -1;
     core.processors?.end(span, handle, endMs);
     const due = handle >= 0 && core.x.end_request(handle, how, endMs, now) > 0;
-    host.requestsChanged(-1, startMs);
+    host.requestEnded(turn);
     if (due) core.pump();
   }
 

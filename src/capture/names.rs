@@ -97,9 +97,8 @@ pub const UNFINISHED: Name = name("webspan.unfinished");
 pub const BODY_END_UNKNOWN: Name = name("webspan.body_end_unknown");
 
 /// What JavaScript tells by number: `js/capture/facts.ts` has the same list.
-pub const FACTS: [Name; 13] = [
+pub const FACTS: [Name; 12] = [
     URL_FULL,
-    HTTP_RESPONSE_STATUS_CODE,
     HTTP_REQUEST_BODY_SIZE,
     BROWSER_NAVIGATION_TYPE,
     BROWSER_NAVIGATION_SAME_DOCUMENT,

@@ -39,12 +39,12 @@ fn a_global_attribute_is_on_every_span_that_starts_after_it() {
 fn a_fact_has_the_name_that_its_number_stands_for() {
     let mut page = Driver::new();
     let handle = page.start("documentFetch");
-    page.engine.set_fact(handle, fact("http.response.status_code"), Some(Value::Int(200)));
+    page.engine.set_fact(handle, fact("http.request.body.size"), Some(Value::Int(200)));
     page.engine.set_fact(handle, FACTS.len(), Some(Value::Int(1)));
     page.engine.set_fact(handle, fact("url.full"), None);
     page.end(handle);
     let span = page.flushed();
-    assert_eq!(attribute(&span.attributes, "http.response.status_code"), int(200));
+    assert_eq!(attribute(&span.attributes, "http.request.body.size"), int(200));
     assert_eq!(span.attributes.len(), 1);
 }
 
