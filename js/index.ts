@@ -101,8 +101,6 @@ class Instance implements Webspan {
       settings,
       active: this.active,
       timings: new ResourceTimings((run) => this.attempt(run)),
-      requestBegan: () => 0,
-      requestEnded() {},
       shown: (href) => this.shown(href),
       whenOn: (run) => this.whenOn(run),
       visit: (handle) => this.touch?.(handle),

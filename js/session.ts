@@ -23,10 +23,11 @@ export interface SessionState {
 /** The session to go on with: the known one, or one that follows it. */
 export function renewed(known: SessionState | undefined, nowMs: number, settings: SessionSettings, newId: () => string): SessionState {
   const { idleMillis, maxAgeMillis } = settings;
-  // A time to come is as wrong as one long ago: the clock was set, or what is stored was not written by us.
-  const isOver = (thenMs: number, limitMs: number) => Math.abs(nowMs - thenMs) >= limitMs;
-  const expired = !known || isOver(known.usedMs, idleMillis) || isOver(known.startedMs, maxAgeMillis);
-  return expired ? { id: newId(), previousId: known?.id, startedMs: nowMs, usedMs: nowMs } : { ...known, usedMs: nowMs };
+  // A time to come is as wrong as one long ago, or as none: the clock was set, or what is stored was not written by us.
+  const isWithin = (thenMs: number, limitMs: number) => Math.abs(nowMs - thenMs) < limitMs;
+  return known && isWithin(known.usedMs, idleMillis) && isWithin(known.startedMs, maxAgeMillis)
+    ? { ...known, usedMs: nowMs }
+    : { id: newId(), previousId: known?.id, startedMs: nowMs, usedMs: nowMs };
 }
 
 export class Session {
@@ -58,12 +59,7 @@ export class Session {
   forget(): void {
     const { storage } = this.settings;
     this.state = undefined;
-    this.storedMs = 0;
-    try {
-      if (storage !== 'memory') globalThis[storage].removeItem(KEY);
-    } catch {
-      // Not allowed: then there is nothing either.
-    }
+    if (storage !== 'memory') write(storage, undefined);
   }
 }
 
@@ -71,17 +67,18 @@ export class Session {
 function read(storage: 'sessionStorage' | 'localStorage'): SessionState | undefined {
   try {
     const stored = JSON.parse(globalThis[storage].getItem(KEY)!) as SessionState;
-    const isId = (id: unknown) => /^[\da-f]{32}$/.test(id as string);
-    const { id, previousId, startedMs, usedMs } = stored;
-    return isId(id) && startedMs >= 0 && usedMs >= 0 ? { id, previousId: isId(previousId) ? previousId : undefined, startedMs, usedMs } : undefined;
+    return /^[\da-f]{32},([\da-f]{32})?$/.test(`${[stored.id, stored.previousId]}`) ? stored : undefined;
   } catch {
     return undefined;
   }
 }
 
-function write(storage: 'sessionStorage' | 'localStorage', state: SessionState): void {
+/** Without a state, none is there any more. */
+function write(storage: 'sessionStorage' | 'localStorage', state: SessionState | undefined): void {
   try {
-    globalThis[storage].setItem(KEY, JSON.stringify(state));
+    const store = globalThis[storage];
+    if (state) store.setItem(KEY, JSON.stringify(state));
+    else store.removeItem(KEY);
   } catch {
     // Full, or not allowed: then it lives as long as the page.
   }

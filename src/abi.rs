@@ -25,7 +25,6 @@ use crate::id;
 use crate::limits::Limits;
 use crate::redact::Redactor;
 use crate::retry::{Answer, Policy};
-use crate::runaway::Runaway;
 use crate::sampler::Sampler;
 use crate::span::StatusCode;
 
@@ -243,7 +242,7 @@ pub fn redact_url(bytes: i32) -> i32 {
 #[wasm_bindgen]
 pub fn set_limits(attributes: u32, value_length: u32, events: u32, links: u32, per_event: u32, per_link: u32, per_minute: u32) {
     with(|door| {
-        door.engine.runaway = Runaway::new(per_minute);
+        door.engine.runaway.max_per_minute = per_minute;
         door.engine.limits = Limits {
             attribute_count: attributes,
             attribute_value_length: value_length,

@@ -13,8 +13,8 @@ export interface CaptureHost {
   /** Resource timing, shared by all. */
   readonly timings: ResourceTimings;
   /** Told of each request that begins, and of its end with what that gave: for whoever waits until there are none. */
-  requestBegan(): number;
-  requestEnded(turn: number): void;
+  requestBegan?(): number;
+  requestEnded?(turn: number | undefined): void;
   /** What may be recorded of a URL after the core has taken the known secrets out: the page may want a word in it. */
   shown(href: string): string;
   /** What a span has from its start is on this one only now: it was started before the page was visited. */

@@ -42,9 +42,8 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   const installedMs = core.now();
   const controller = new AbortController();
   const { signal } = controller;
-  /** The page load, and whether it is open. */
+  /** The page load, which is open until `stop()`. */
   let load: CoreSpan | undefined;
-  let open = false;
   let timer: number | undefined;
 
   const known = document as { [TOLD]?: boolean };
@@ -56,7 +55,6 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
 
   function begin({ fetchStart, loadEventEnd }: Navigation): void {
     load = tracer.capture('documentLoad', parentOf(serverParent(navigation!)), fetchStart);
-    open = true;
     active.turn(load);
     // Not one that the page made up. What the load event took, the browser tells only after it.
     if (loadEventEnd) loaded();
@@ -76,7 +74,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   function paint(): void {
     const done = () => performance.getEntriesByName('first-contentful-paint').length && finish();
     done();
-    if (!open) return;
+    if (signal.aborted) return;
     if (document.visibilityState === 'hidden') return finish();
     timer = startTimer(() => host.guard(finish), PAINT_CAP_MS);
     const observer = new PerformanceObserver(() => host.guard(done));
@@ -85,8 +83,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   }
 
   function finish(unfinished = false): void {
-    if (!open) return;
-    open = false;
+    if (signal.aborted) return;
     stop();
     const span = load!;
     const { handle } = span;
@@ -106,8 +103,11 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     if (activationStart) host.visit(handle);
     if (events) addMarks(core, handle, navigation!, LOAD_EVENTS);
     if (!options.ignorePerformancePaintEvents) {
-      const paints = Object.fromEntries(performance.getEntriesByType('paint').map(({ name, startTime }) => [PAINT_EVENTS[name], startTime]));
-      addMarks(core, handle, paints, Object.values(PAINT_EVENTS));
+      for (const { name, startTime } of performance.getEntriesByType('paint')) {
+        // `first-paint` is `firstPaint`.
+        const event = name.replace(/-./g, (letter) => letter[1].toUpperCase());
+        addMarks(core, handle, { [event]: startTime }, [event]);
+      }
     }
     if (unfinished) core.fact(handle, UNFINISHED, true);
     custom(options.applyCustomAttributesOnSpan.documentLoad, span);
@@ -140,7 +140,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
 
   return {
     settle(gone) {
-      if (!open || isPrerendering()) return;
+      if (!load || signal.aborted || isPrerendering()) return;
       // Loaded, and only waiting for a paint; or it will never be.
       const { loadEventEnd } = navigation!;
       if (gone || loadEventEnd) finish(!loadEventEnd);
@@ -151,8 +151,6 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     },
   };
 }
-
-const PAINT_EVENTS: Record<string, string> = { 'first-paint': 'firstPaint', 'first-contentful-paint': 'firstContentfulPaint' };
 
 /** By the Resource Timing specification an answer that came over the network counts so many bytes on top of its body, and a 304 these alone. */
 const HEADER_BYTES = 300;

@@ -6,7 +6,7 @@ import type { Capture, CaptureHost } from './capture.js';
 /** The same error again within this time is the same trouble. */
 const REPEATED_MS = 5000;
 
-/** So many different ones are remembered. */
+/** So many different ones are remembered; then all are forgotten. */
 const REMEMBERED = 20;
 
 export function installErrors(host: CaptureHost): Capture {
@@ -23,10 +23,8 @@ export function installErrors(host: CaptureHost): Capture {
     const { type: name, message, stack } = describeThrown(thrown);
     const text = name + message + stack;
     if (now - seen.get(text)! < REPEATED_MS) return;
-    // To the end: the eldest is forgotten first.
-    seen.delete(text);
+    if (seen.size >= REMEMBERED) seen.clear();
     seen.set(text, now);
-    if (seen.size > REMEMBERED) seen.delete(seen.keys().next().value!);
     const parent = active.current;
     // What goes wrong while the page loads is the most interesting.
     host.whenOn(() => {

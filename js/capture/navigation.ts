@@ -32,11 +32,15 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   let activeMs = 0;
   let timer: number | undefined;
 
+  /** From where we were to where we are, which may be nowhere else. */
+  const isWithinPage = () => withoutFragment(href) === withoutFragment(location.href);
+
   function begin(type: string | undefined, atMs: number, sameDocument = true): void {
-    const before = href;
-    href = location.href;
+    const hashChange = sameDocument && isWithinPage();
     // The same again is not a change: frameworks keep their state that way.
-    if ((sameDocument && href === before) || host.silent() || !core.on) return;
+    const isSame = sameDocument && href === location.href;
+    href = location.href;
+    if (isSame || host.silent() || !core.on) return;
     // While the page loads, or a route changes, a new name for it is a part of that.
     if (type === 'replace' && active.page) {
       if (current) core.fact(current.handle, URL_FULL, host.shown(href));
@@ -52,7 +56,7 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     core.fact(span.handle, URL_FULL, host.shown(href));
     core.fact(span.handle, NAVIGATION_TYPE, type);
     core.fact(span.handle, SAME_DOCUMENT, sameDocument);
-    core.fact(span.handle, HASH_CHANGE, sameDocument && withoutFragment(before) === withoutFragment(href));
+    core.fact(span.handle, HASH_CHANGE, hashChange);
     active.turn(span);
     wait();
   }
@@ -74,7 +78,7 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     active.settled(span);
     if (unfinished) core.fact(span.handle, UNFINISHED, true);
     // Timers of a page in the background are late.
-    span.end(unfinished ? undefined : requests ? Math.min(core.now(), startMs + options.maxDurationMillis) : activeMs);
+    span.end(requests ? Math.min(core.now(), startMs + options.maxDurationMillis) : activeMs);
   }
 
   host.requestBegan = () => {
@@ -98,7 +102,6 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   } else {
     for (const name of ['pushState', 'replaceState'] as const) {
       const original = history[name];
-      const isOwn = Object.hasOwn(history, name);
       const ours = new Proxy(original, {
         apply(target, self, args) {
           const calledMs = core.now();
@@ -109,17 +112,13 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
       });
       host.guard(() => {
         history[name] = ours;
-        restore.push(() => {
-          // Whoever wrapped it after us keeps it; ours then only passes on.
-          if (history[name] !== ours) return;
-          if (isOwn) history[name] = original;
-          else delete (history as Partial<History>)[name];
-        });
+        // Whoever wrapped it after us keeps it; ours then only passes on.
+        restore.push(() => history[name] === ours && (history[name] = original));
       });
     }
     for (const name of ['popstate', 'hashchange']) {
       // A link to a fragment looks the same as going back to one.
-      listen(globalThis, name, (event: Event) => begin(withoutFragment(href) === withoutFragment(location.href) ? undefined : 'traverse', event.timeStamp));
+      listen(globalThis, name, (event: Event) => begin(isWithinPage() ? undefined : 'traverse', event.timeStamp));
     }
   }
   listen(globalThis, 'pageshow', (event: PageTransitionEvent) => event.persisted && begin('back_forward_cache', event.timeStamp, false));

@@ -29,7 +29,7 @@ export interface Pending {
   readonly startMs: number;
   calledMs: number;
   /** Of the page, in which it began. */
-  readonly turn: number;
+  readonly turn: number | undefined;
   /** When the headers came, or it failed. */
   headersMs?: number;
   /** Whose body the end is waited for. */
@@ -103,7 +103,7 @@ export class Requests {
     });
     let pending: Pending | undefined;
     if (span.handle >= 0) {
-      pending = { span, href, startMs, calledMs: Infinity, turn: host.requestBegan() };
+      pending = { span, href, startMs, calledMs: Infinity, turn: host.requestBegan?.() };
       this.pending.add(pending);
       core.fact(span.handle, REQUEST_BODY_SIZE, size);
       if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
@@ -169,7 +169,7 @@ export class Requests {
     span.handle = -1;
     core.processors?.end(span, handle, endMs);
     const due = handle >= 0 && core.x.end_request(handle, how, endMs, now) > 0;
-    host.requestEnded(turn);
+    host.requestEnded?.(turn);
     if (due) core.pump();
   }
 

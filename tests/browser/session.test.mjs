@@ -73,7 +73,9 @@ for (const storage of ['sessionStorage', 'localStorage']) {
       [JSON.stringify({ id, usedMs: now }), false],
       [`{"id":"${id}","startedMs":1e999,"usedMs":1e999}`, false],
       [JSON.stringify({ id, startedMs: now + 1e11, usedMs: now + 1e11 }), false],
-      [JSON.stringify({ id, previousId: { secret: 'me@example.com' }, startedMs: now, usedMs: now }), true],
+      [JSON.stringify({ id, previousId: { secret: 'me@example.com' }, startedMs: now, usedMs: now }), false],
+      [JSON.stringify({ id, previousId: 'b'.repeat(32), startedMs: now, usedMs: now }), true],
+      [JSON.stringify({ id, startedMs: now, usedMs: now }), true],
     ]) {
       await given.page.evaluate(([storage, key, text]) => window[storage].setItem(key, text), [storage, KEY, text]);
       await given.page.reload();
@@ -128,12 +130,12 @@ test('after maxAgeMillis another session begins, however much the page is used',
 });
 
 test('a session that another tab keeps in use goes on here', async (t) => {
-  const given = await stage(t, { options: { session: { storage: 'localStorage', idleMillis: 1500 } } });
+  const given = await stage(t, { options: { session: { storage: 'localStorage', idleMillis: 4000 } } });
   const [first] = await sessionsOf(given, 'a');
   const tab = await given.context.newPage();
   await tab.goto(given.site.url('/'));
   for (let number = 0; number < 4; number++) {
-    await given.page.waitForTimeout(600);
+    await given.page.waitForTimeout(1200);
     assert.deepEqual(await sessionsOf({ ...given, page: tab }, `tab ${number}`), [first]);
   }
   assert.deepEqual(await sessionsOf(given, 'b'), [first]);

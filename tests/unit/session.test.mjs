@@ -23,6 +23,7 @@ for (const [name, state, wanted] of [
   ['one of maxAgeMillis is followed, however much it is used', known(NOW - 5000, NOW), fresh('known')],
   ['one whose clock was set back a little goes on', known(NOW + 500, NOW + 500), { ...known(NOW + 500, NOW) }],
   ['one that was last used in a time to come is followed', known(START, NOW + 1000), fresh('known')],
+  ['one whose times are none is followed', { id: 'known', startedMs: 'x' }, fresh('known')],
   ['one that began in a time to come is followed', known(9e15, NOW), fresh('known')],
 ]) {
   test(name, () => assert.deepEqual(after(state), wanted));
