@@ -15,8 +15,8 @@ import { projectDir } from './setup.mjs';
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 28_950 },
-  'of which JavaScript': { goal: 5_000, limit: 14_800 },
+  'all that is on by default': { goal: 13_500, limit: 29_450 },
+  'of which JavaScript': { goal: 5_000, limit: 15_250 },
   'of which WebAssembly, without the hex': { goal: 11_000, limit: 13_100 },
 };
 

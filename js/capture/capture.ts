@@ -1,5 +1,6 @@
 // What a capture is given, and what it gives: whoever installs, uninstalls.
 
+import type { Span } from '../api.js';
 import type { ActiveSpan } from '../context.js';
 import type { Core } from '../core.js';
 import type { Settings } from '../options.js';
@@ -15,6 +16,8 @@ export interface CaptureHost {
   /** Told of each request that begins, and of its end with what that gave: for whoever waits until there are none. */
   requestBegan?(): number;
   requestEnded?(turn: number | undefined): void;
+  /** Told when the page has loaded: what is done next, such as the first requests of an application, still belongs to that. */
+  pageLoaded?(load: Span): void;
   /** What may be recorded of a URL after the core has taken the known secrets out: the page may want a word in it. */
   shown(href: string): string;
   /** What a span has from its start is on this one only now: it was started before the page was visited. */

@@ -65,7 +65,8 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   const unwatch = host.timings.watch((entry) => host.whenOn(() => resource(entry)));
 
   function loaded(): void {
-    active.settled(load!);
+    if (host.pageLoaded) host.pageLoaded(load!);
+    else active.settled(load!);
     if (isPrerendering()) document.addEventListener('prerenderingchange', () => host.guard(paint), { signal });
     else paint();
   }
@@ -89,7 +90,6 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     const { handle } = span;
     const { fetchStart, responseEnd, responseStatus, loadEventEnd, activationStart, type, name } = navigation!;
     const url = host.shown(name);
-    active.settled(span);
     const fetched = tracer.capture('documentFetch', span, fetchStart);
     core.fact(fetched.handle, URL_FULL, url);
     core.x.set_response(fetched.handle, responseStatus);
@@ -147,6 +147,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     },
     uninstall() {
       stop();
+      if (load) active.settled(load);
       unwatch();
     },
   };

@@ -1,6 +1,7 @@
 // A route change of a single-page application: a `navigation` span, open while the page is busy with what the change causes. Also a page that
 // comes back from the back-forward cache.
 
+import type { Span } from '../api.js';
 import { startTimer, stopTimer } from '../clock.js';
 import type { NavigationSettings } from '../options.js';
 import type { CoreSpan } from '../span.js';
@@ -23,6 +24,8 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   /** Of the document, as far as we know. */
   let href = location.href;
   let current: CoreSpan | undefined;
+  /** The page load, from the load event until it is quiet: its span has its end already. */
+  let load: Span | undefined;
   let startMs = 0;
   /** The how-many-eth route change it is: requests of an earlier one, as a stream that has been open for long, keep this one from nothing. */
   let turn = 0;
@@ -63,7 +66,7 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
 
   /** Ends the span once it has been quiet for long enough. */
   function wait(): void {
-    if (!current) return;
+    if (!current && !load) return;
     stopTimer(timer);
     activeMs = core.now();
     const leftMs = startMs + options.maxDurationMillis - activeMs;
@@ -71,6 +74,8 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   }
 
   function end(unfinished = false): void {
+    if (load) active.settled(load);
+    load = undefined;
     if (!current) return;
     const span = current;
     current = undefined;
@@ -81,6 +86,11 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     span.end(requests ? Math.min(core.now(), startMs + options.maxDurationMillis) : activeMs);
   }
 
+  host.pageLoaded = (span) => {
+    load = span;
+    startMs = core.now();
+    wait();
+  };
   host.requestBegan = () => {
     requests++;
     wait();

@@ -122,16 +122,21 @@ test('while a page loads, requests and spans of its own are below the load, but 
         webspan.withSpan(own, () => fetch('/echo?own'));
         own.end();
         instance.tracer.startSpan('root', { root: true }).end();
+        // As a framework does it that renders once all is there.
+        addEventListener('load', () => setTimeout(() => fetch('/echo?effect'), 20));
       </script>`,
     },
     routes: { '/slow.svg': after(200, text('<svg xmlns="http://www.w3.org/2000/svg"/>', { headers: { 'Content-Type': 'image/svg+xml' } })) },
   });
   const [load] = await receiver.waitForSpans(({ name }) => name === 'documentLoad');
+  await receiver.waitForSpans((span) => isClient(span) && pathOf(span) === '/echo?effect');
+  // Quiet for five times as long as is asked for.
+  await delay(500);
   await page.evaluate(() => fetch('/echo?after').then((response) => response.text()));
   await receiver.waitForSpans((span) => isClient(span) && pathOf(span) === '/echo?after');
   const of = (path) => receiver.spans.find((span) => isClient(span) && pathOf(span) === path);
   const named = (wanted) => receiver.spans.find(({ name }) => name === wanted);
-  for (const span of [of('/echo?load'), of('/echo?xhr'), named('own')]) assert.deepEqual([span.traceId, span.parentSpanId], [load.traceId, load.spanId]);
+  for (const span of [of('/echo?load'), of('/echo?xhr'), of('/echo?effect'), named('own')]) assert.deepEqual([span.traceId, span.parentSpanId], [load.traceId, load.spanId]);
   assert.equal(of('/echo?own').parentSpanId, named('own').spanId);
   for (const span of [of('/echo?after'), named('root')]) assert.deepEqual([span.traceId === load.traceId, span.parentSpanId], [false, '']);
   assert.equal(receiver.spans.filter(isNavigation).length, 0);
