@@ -93,7 +93,7 @@ function read(bytes: Uint8Array, place: number): Message {
     while (at < end) {
       const tag = Number(varint());
       const wireType = tag & 7;
-      const [name, mark, inner] = MESSAGES[place][(tag >> 3) - 1] ?? [];
+      const [name, mark, inner] = MESSAGES[place]![(tag >> 3) - 1] ?? [];
       let value: unknown;
       if (wireType === 0) {
         const bits = varint();
@@ -116,7 +116,7 @@ function read(bytes: Uint8Array, place: number): Message {
         // Not in OTLP.
         break;
       }
-      if (mark === '*') ((message[name] ??= []) as unknown[]).push(value);
+      if (mark === '*') ((message[name!] ??= []) as unknown[]).push(value);
       else if (name) message[name] = value;
     }
     return message;

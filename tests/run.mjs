@@ -14,6 +14,7 @@ await runSteps(
     ['the benchmarks\' own rules', nodeTests('tests/bench')],
     ['in the browser', nodeTests('tests/browser')],
     ['the viewer', nodeTests('tests/viewer')],
+    ['the doctor', nodeTests('tests/doctor')],
     ['with a real Collector', nodeTests('tests/collector')],
     ['packed and installed', nodeTests('tests/packaging')],
     ['the demo', [process.execPath, 'examples/react-flask/run.mjs', '--check']],

@@ -14,7 +14,7 @@ export const quick = [
   ['format (cargo fmt)', ['cargo', 'fmt', '--all', '--check']],
   ['clippy on the host', ['cargo', 'clippy', '--quiet', '--workspace', '--all-targets', '--', '-D', 'warnings']],
   ['clippy on wasm', ['cargo', 'clippy', '--quiet', '--lib', '--test', 'abi', '--target', 'wasm32-unknown-unknown', '--', '-D', 'warnings']],
-  ['types of the viewer (tsc)', ['node_modules/.bin/tsc', '-p', 'js/viewer']],
+  ['types of the commands (tsc)', ['node_modules/.bin/tsc', '-p', 'js/viewer']],
   ['seams', checkSeams],
   ['unit tests of the core', ['cargo', 'test', '--quiet', '--lib']],
   ['unit tests of the JavaScript', nodeTests('tests/unit')],

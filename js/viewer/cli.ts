@@ -1,11 +1,12 @@
 /** The `webspan` command: `webspan <command> [options]`. Each command is a file of its own and a line in `COMMANDS`. */
+import { doctor } from '../doctor/doctor.js';
 import { UsageError, type Command } from './command.js';
 import { viewer } from './viewer.js';
 
 /** Written into the built file by the build. */
 declare const WEBSPAN_VERSION: string;
 
-const COMMANDS: Record<string, Command> = { viewer };
+const COMMANDS: Record<string, Command> = { viewer, doctor };
 
 const HELP = `webspan: OpenTelemetry tracing for the browser
 

@@ -21,7 +21,7 @@ test('tells its version and how it is used', () => {
     const { status, stdout } = webspan(...args);
     assert.equal(status, 0);
     assert.match(stdout, /^Usage: webspan <command>/m);
-    assert.match(stdout, /^ {2}viewer /m);
+    for (const command of ['viewer', 'doctor']) assert.match(stdout, RegExp(`^ {2}${command} `, 'm'));
   }
   const { status, stdout } = webspan('viewer', '--help');
   assert.equal(status, 0);
@@ -30,7 +30,7 @@ test('tells its version and how it is used', () => {
 
 test('names what it does not understand, with exit code 2', () => {
   const table = [
-    [['view'], /unknown command "view", wanted one of: viewer/],
+    [['view'], /unknown command "view", wanted one of: viewer, doctor/],
     [['--verbose'], /unknown option "--verbose"/],
     [['toString'], /unknown command "toString"/],
     [['viewer', '--prot', '1'], /Unknown option '--prot'/],
