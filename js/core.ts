@@ -2,6 +2,7 @@
 // break the page. The only file that knows the glue.
 
 import type { Loss, Stats } from './api.js';
+import type { Tell } from './diagnosis.js';
 import type { SpanProcessors } from './processors.js';
 import { pageMs, timeOriginMs, wallMs } from './clock.js';
 import { textOf } from './thrown.js';
@@ -50,6 +51,8 @@ export class Core {
   notReady = 0;
   /** Sees each span as it starts and before it ends, where the page has span processors. */
   processors: SpanProcessors | undefined;
+  /** Is told of requests that got no answer, with `debug`. */
+  failed: Tell | undefined;
   /** Does what the core wants done; the transport puts itself here. */
   pump: () => void = () => {};
   private counts = new Uint32Array(DROPPED + LOSSES.length);

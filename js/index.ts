@@ -12,7 +12,7 @@ import { ResourceTimings } from './capture/timing.js';
 import { installXhr } from './capture/xhr.js';
 import { wallMs } from './clock.js';
 import { Core, GLOBALS, RESOURCE, type Exports } from './core.js';
-import { load } from '#fallback';
+import { load, loadDiagnosis } from '#fallback';
 import { type Attributes, readOptions, type Settings, type WebspanOptions } from './options.js';
 import type { SpanMessage } from './otlp.js';
 import { isPrerendering, watchPage } from './page.js';
@@ -120,6 +120,12 @@ class Instance implements Webspan {
       }
     };
     const { fetch, xhr, documentLoad, navigation, errors } = settings.instrumentations;
+    add('why requests fail', settings.debug, () => {
+      // Where it cannot be loaded, nothing is said.
+      const diagnosis = loadDiagnosis().then(({ start }) => start((message) => this.report(message, 'warn')), () => {});
+      core.failed = (...failure) => diagnosis.then((started) => started?.tell(...failure));
+      return { uninstall: () => diagnosis.then((started) => started?.stop()) };
+    });
     // The page load first: it is the parent of what follows.
     add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
     add('navigation', navigation, () => installNavigation(host, navigation as never));

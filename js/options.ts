@@ -515,7 +515,7 @@ export interface WebspanOptions {
    */
   logLevel?: 'none' | 'error' | 'warn' | 'info' | 'debug';
   /**
-   * Prints each finished span to the console, readable, in a collapsed group.
+   * Prints each finished span to the console, readable, in a collapsed group, and says what a request that got no answer may have failed for.
    *
    * Source: {@link https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/stdout/}
    * @defaultValue `false`

@@ -121,6 +121,7 @@ export class Transport {
     let retryMs = NaN;
     let rejected = 0;
     let message = '';
+    let headers: Headers | undefined;
     const limit = new AbortController();
     this.sending.add(limit);
     const timer = startTimer(() => {
@@ -129,7 +130,6 @@ export class Transport {
     }, settings.timeoutMillis);
     try {
       const given = this.headers();
-      let headers: Headers;
       if (isPromise(given)) {
         // The core goes on meanwhile, and writes over it.
         body = body.slice();
@@ -161,7 +161,8 @@ export class Transport {
         rejected = Number(partialSuccess?.rejectedSpans);
         message = String(partialSuccess?.errorMessage ?? '');
       }
-    } catch {
+    } catch (error) {
+      if (status === NO_ANSWER) core.failed?.(settings.tracesUrl!, error, headers);
       // The status says how far it came. The body of a good answer may be missing, or be none: a proxy's page, or nothing at all.
     }
     stopTimer(timer);

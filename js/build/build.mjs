@@ -128,7 +128,7 @@ const madeHere = (fallback) => ({
   setup(build) {
     build.onResolve({ filter: /^#core$/ }, () => ({ path: join(work, 'core.js') }));
     build.onResolve({ filter: /^#fallback$/ }, ({ path }) => ({ path, namespace: 'made-here' }));
-    build.onResolve({ filter: /^\.\/fallback\.js$/, namespace: 'made-here' }, ({ path }) => ({ path, external: true }));
+    build.onResolve({ filter: /^\.\/(fallback|diagnosis)\.js$/, namespace: 'made-here' }, ({ path }) => ({ path, external: true }));
     build.onLoad({ filter: /^#fallback$/, namespace: 'made-here' }, () => ({ contents: fallback }));
   },
 });
@@ -158,7 +158,7 @@ async function writeSmaller(bundle, format) {
   writeFileSync(map.path, smaller.map);
 }
 
-/** index.js, the script-tag build, and the core in JavaScript that only the fall-back loads. */
+/** index.js, the script-tag build, and what is loaded only where it is needed: the core in JavaScript, and the words for failures. */
 export async function buildPage() {
   const esbuild = await import('esbuild');
   say('the page (esbuild, terser)');
@@ -171,7 +171,7 @@ export async function buildPage() {
     entryPoints: [join(root, 'js/index.ts')],
     format: 'esm',
     outfile: join(dist, 'index.js'),
-    plugins: [madeHere("export const load = () => import('./fallback.js');")],
+    plugins: [madeHere("export const load = () => import('./fallback.js'); export const loadDiagnosis = () => import('./diagnosis.js');")],
   });
   await build({
     define: defined(),
@@ -180,7 +180,12 @@ export async function buildPage() {
     globalName: 'webspan',
     outfile: join(dist, 'webspan.global.js'),
     // The script's own address is known only while it is first run.
-    plugins: [madeHere("const { src } = globalThis.document?.currentScript ?? {}; export const load = () => import(new URL('fallback.js', src).href);")],
+    plugins: [
+      madeHere(`const { src } = globalThis.document?.currentScript ?? {};
+        const file = (name) => import(new URL(name, src).href);
+        export const load = () => file('fallback.js');
+        export const loadDiagnosis = () => file('diagnosis.js');`),
+    ],
   });
   await esbuild.build({
     ...shared,
@@ -191,6 +196,7 @@ export async function buildPage() {
     format: 'esm',
     outfile: join(dist, 'fallback.js'),
   });
+  await esbuild.build({ ...shared, sourcemap: false, entryPoints: [join(root, 'js/diagnosis.ts')], format: 'esm', outfile: join(dist, 'diagnosis.js') });
 }
 
 /** Declarations, and with them the check of all types. */

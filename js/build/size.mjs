@@ -82,6 +82,7 @@ async function main() {
     'of which WebAssembly, without the hex': wasm,
     'webspan.global.js, for a script tag': built('webspan.global.js'),
     'fallback.js, only where WebAssembly is blocked': built('fallback.js'),
+    'diagnosis.js, only with `debug: true`': built('diagnosis.js'),
     [OPENTELEMETRY]: await bundled(openTelemetry('http', false)),
     'OpenTelemetry JS, fetch, XHR, document load': await bundled(openTelemetry('http', true)),
     'OpenTelemetry JS, the same with protobuf': await bundled(openTelemetry('proto', true)),

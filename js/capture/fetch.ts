@@ -95,7 +95,7 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
   function fail({ pending, signal, asked }: Call, error: unknown): void {
     pending.endMs = core.now();
     requests.hook('applyCustomAttributesOnSpan', pending, asked, { message: textOf((error as Error | undefined)?.message ?? error) });
-    requests.fail(pending, !!signal?.aborted, nameOf(error), nameOf(signal?.reason));
+    requests.fail(pending, !!signal?.aborted, nameOf(error), nameOf(signal?.reason), error);
   }
 
   return {

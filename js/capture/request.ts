@@ -25,6 +25,8 @@ const [KNOWN, BODY_UNKNOWN, UNFINISHED] = [0, 1, 2];
 export interface Pending {
   readonly span: CoreSpan;
   readonly href: string;
+  /** What we add to its headers. */
+  readonly headers: Begun['headers'];
   /** Just before the browser was called, and just after. */
   readonly startMs: number;
   calledMs: number;
@@ -101,15 +103,16 @@ export class Requests {
       const urlBytes = core.text(shown, methodBytes);
       return core.x.start_request(methodBytes, urlBytes, core.text(server, methodBytes + urlBytes), scope, startMs);
     });
+    const headers = span.isValid() && host.propagates() ? this.headers(span, url) : [];
     let pending: Pending | undefined;
     if (span.handle >= 0) {
-      pending = { span, href, startMs, calledMs: Infinity, turn: host.requestBegan?.() };
+      pending = { span, href, headers, startMs, calledMs: Infinity, turn: host.requestBegan?.() };
       this.pending.add(pending);
       core.fact(span.handle, REQUEST_BODY_SIZE, size);
       if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
       core.processors?.start(span, parent);
     }
-    return { pending, headers: span.isValid() && host.propagates() ? this.headers(span, url) : [] };
+    return { pending, headers };
   }
 
   private headers(span: CoreSpan, url: URL): [string, string][] {
@@ -133,9 +136,10 @@ export class Requests {
     this.wait(pending);
   }
 
-  /** `aborted`: it was the page's wish, unless the reason is a timeout. */
-  fail(pending: Pending, aborted: boolean, errorName: string, reasonName: string): void {
+  /** `aborted`: it was the page's wish, unless the reason is a timeout. `error`: what fetch threw. */
+  fail(pending: Pending, aborted: boolean, errorName: string, reasonName: string, error?: unknown): void {
     const { core } = this.host;
+    if (!aborted) core.failed?.(pending.href, error, pending.headers);
     const errorBytes = core.text(errorName, 0);
     core.x.fail_request(pending.span.handle, +aborted, errorBytes, core.text(reasonName, errorBytes));
     this.wait(pending);

@@ -29,6 +29,7 @@ test('it holds what it is made of, and nothing else', () => {
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'dist/diagnosis.js',
     'dist/fallback.js',
     'dist/index.js',
     'dist/index.js.map',
