@@ -3,8 +3,14 @@
 /** Fetches the core in JavaScript. Another module in the ES module and in the script-tag build: only the first can be followed by bundlers. */
 declare module '#fallback' {
   export const load: () => Promise<unknown>;
-  /** The same for what explains failures. */
-  export const loadDiagnosis: () => Promise<typeof import('./diagnosis.js')>;
+}
+/** Fetches what explains failures. */
+declare module '#diagnosis' {
+  export const load: () => Promise<typeof import('./diagnosis.js')>;
+}
+/** Fetches the copy of the `web-vitals` library. */
+declare module '#web-vitals' {
+  export const load: () => Promise<unknown>;
 }
 /** The version in package.json. */
 declare const __VERSION__: string;

@@ -2,7 +2,7 @@
 
 import type { Span, SpanOptions, Stats, Webspan } from './api.js';
 import { ActiveSpan } from './context.js';
-import type { Capture, CaptureHost } from './capture/capture.js';
+import type { Capture, CaptureHost, InstallCapture } from './capture/capture.js';
 import { installDocumentLoad } from './capture/document.js';
 import { installErrors } from './capture/errors.js';
 import { DOCUMENT_URL, SESSION_ID, SESSION_PREVIOUS_ID, USER_ID } from './capture/facts.js';
@@ -12,7 +12,8 @@ import { ResourceTimings } from './capture/timing.js';
 import { installXhr } from './capture/xhr.js';
 import { wallMs } from './clock.js';
 import { Core, GLOBALS, RESOURCE, type Exports } from './core.js';
-import { load, loadDiagnosis } from '#fallback';
+import { load as loadDiagnosis } from '#diagnosis';
+import { load } from '#fallback';
 import { type Attributes, readOptions, type Settings, type WebspanOptions } from './options.js';
 import type { SpanMessage } from './otlp.js';
 import { isPrerendering, watchPage } from './page.js';
@@ -24,7 +25,7 @@ import { SpanProcessors } from './processors.js';
 import { Session } from './session.js';
 
 export type * from './api.js';
-export type { AttributeValue, Attributes, BatchOptions, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, ParentSpanContext, RedactOptions, RetryOptions, SamplerFunction, SamplerOption, UrlPattern, WebspanOptions } from './options.js';
+export type { AttributeValue, Attributes, BatchOptions, CaptureOption, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, ParentSpanContext, RedactOptions, RetryOptions, SamplerFunction, SamplerOption, UrlPattern, WebspanOptions } from './options.js';
 
 /** Where the started instance is known to every copy of this package in the page. */
 const INSTANCE = Symbol.for('webspan.instance');
@@ -129,6 +130,8 @@ class Instance implements Webspan {
     // The page load first: it is the parent of what follows.
     add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
     add('navigation', navigation, () => installNavigation(host, navigation as never));
+    // Before the requests: when the page goes, who waits for some has to be asked before these are ended.
+    settings.captures.forEach((capture, index) => add(`captures[${index}]`, true, () => (capture as unknown as InstallCapture)(host)));
     add('fetch', fetch && globalThis.fetch, () => installFetch(host, fetch as never));
     add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
     add('errors', errors, () => installErrors(host));
@@ -142,7 +145,7 @@ class Instance implements Webspan {
       },
     });
     this.uninstall = () => {
-      this.captures.splice(0).forEach((capture) => capture.uninstall());
+      this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall()));
       unwatch();
     };
   }
@@ -309,7 +312,7 @@ class Instance implements Webspan {
   /** What has ended shall be known as ended; with `gone`, what never will. */
   private settleCaptures(gone: boolean): void {
     this.timings?.drain(gone);
-    for (const { settle } of this.captures) settle?.(gone);
+    for (const capture of this.captures) this.attempt(() => capture.settle?.(gone));
   }
 
   /** The page is hidden, or goes: what has ended leaves now. */

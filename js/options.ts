@@ -322,6 +322,13 @@ export interface InstrumentationsOptions {
   errors?: boolean;
 }
 
+declare const opaque: unique symbol;
+
+/** What a function of `webspan/captures` gives: to be passed to `init`, and no more. */
+export interface CaptureOption {
+  readonly [opaque]: never;
+}
+
 /** The options of `init`. All may be left out; `undefined` counts as left out. */
 export interface WebspanOptions {
   /**
@@ -454,6 +461,11 @@ export interface WebspanOptions {
    * @defaultValue `{}`
    */
   instrumentations?: InstrumentationsOptions;
+  /**
+   * What is off by default, by the functions of `webspan/captures`: `[userInteraction(), webVitals()]`.
+   * @defaultValue `[]`
+   */
+  captures?: CaptureOption | readonly CaptureOption[];
   /**
    * Hangs what happens during a page load or a route change below its span, unless another one is active.
    * @defaultValue `true`
@@ -593,6 +605,7 @@ export interface Settings extends UrlSettings {
     readonly navigation: false | NavigationSettings;
     readonly errors: boolean;
   };
+  readonly captures: readonly CaptureOption[];
   readonly pageTrace: boolean;
   readonly semconv: 'stable' | 'legacy' | 'dup';
   readonly session: false | SessionSettings;
@@ -856,6 +869,7 @@ const OPTIONS = group<Taken>({
     navigation: switchable({ quietMillis: whole(1, 100), maxDurationMillis: whole(1, 10000) }),
     errors: flag(true),
   }),
+  captures: many(callback),
   pageTrace: flag(true),
   semconv: oneOf('stable', 'legacy', 'dup'),
   session: switchable(

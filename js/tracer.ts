@@ -57,10 +57,10 @@ export class CoreTracer implements Tracer {
     return span ?? new CoreSpan(core, -1, false, undefined);
   }
 
-  /** A span of a capture. */
-  capture(name: string, parent: Span | undefined, startMs: number): CoreSpan {
+  /** A span of a capture. `kind`: as in `@opentelemetry/api`. */
+  capture(name: string, parent: Span | undefined, startMs: number, kind = 0): CoreSpan {
     const { core } = this;
-    const span = this.begin(parent, name, undefined, false, (scope) => core.x.start_span(core.text(name, 0), 0, scope, startMs, 1));
+    const span = this.begin(parent, name, undefined, false, (scope) => core.x.start_span(core.text(name, 0), kind, scope, startMs, 1));
     core.processors?.start(span, parent);
     return span;
   }

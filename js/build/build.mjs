@@ -122,16 +122,22 @@ function changed(glue, code, instead) {
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** The modules that exist only in a build: the glue, and the way to the core in JavaScript. */
-const madeHere = (fallback) => ({
+/** The modules that exist only in a build: the glue, and `loads`, by their names, which fetch what stands beside in dist. */
+const madeHere = (loads) => ({
   name: 'made-here',
   setup(build) {
     build.onResolve({ filter: /^#core$/ }, () => ({ path: join(work, 'core.js') }));
-    build.onResolve({ filter: /^#fallback$/ }, ({ path }) => ({ path, namespace: 'made-here' }));
-    build.onResolve({ filter: /^\.\/(fallback|diagnosis)\.js$/, namespace: 'made-here' }, ({ path }) => ({ path, external: true }));
-    build.onLoad({ filter: /^#fallback$/, namespace: 'made-here' }, () => ({ contents: fallback }));
+    build.onResolve({ filter: /^#/ }, ({ path }) => (loads[path] ? { path, namespace: 'made-here' } : undefined));
+    build.onResolve({ filter: /^\.\//, namespace: 'made-here' }, ({ path }) => ({ path, external: true }));
+    build.onLoad({ filter: /./, namespace: 'made-here' }, ({ path }) => ({ contents: loads[path] }));
   },
 });
+
+/** Fetches a file from where the module is: bundlers follow this. */
+const fromModule = (file) => `export const load = () => import('./${file}');`;
+/** The same for a script tag. The script's own address is known only while it is first run. */
+const fromScript = (file) =>
+  `const { src } = globalThis.document?.currentScript ?? {}; export const load = () => import(new URL('${file}', src).href);`;
 
 /** The core as hex text. A constant and no module, since source maps repeat every module. */
 const defined = () => ({
@@ -158,7 +164,7 @@ async function writeSmaller(bundle, format) {
   writeFileSync(map.path, smaller.map);
 }
 
-/** index.js, the script-tag build, and what is loaded only where it is needed: the core in JavaScript, and the words for failures. */
+/** index.js, the captures, the script-tag builds of both, and what is loaded only where it is needed: the core in JavaScript, the words for failures. */
 export async function buildPage() {
   const esbuild = await import('esbuild');
   say('the page (esbuild, terser)');
@@ -171,7 +177,7 @@ export async function buildPage() {
     entryPoints: [join(root, 'js/index.ts')],
     format: 'esm',
     outfile: join(dist, 'index.js'),
-    plugins: [madeHere("export const load = () => import('./fallback.js'); export const loadDiagnosis = () => import('./diagnosis.js');")],
+    plugins: [madeHere({ '#fallback': fromModule('fallback.js'), '#diagnosis': fromModule('diagnosis.js') })],
   });
   await build({
     define: defined(),
@@ -179,13 +185,30 @@ export async function buildPage() {
     format: 'iife',
     globalName: 'webspan',
     outfile: join(dist, 'webspan.global.js'),
-    // The script's own address is known only while it is first run.
-    plugins: [
-      madeHere(`const { src } = globalThis.document?.currentScript ?? {};
-        const file = (name) => import(new URL(name, src).href);
-        export const load = () => file('fallback.js');
-        export const loadDiagnosis = () => file('diagnosis.js');`),
-    ],
+    plugins: [madeHere({ '#fallback': fromScript('fallback.js'), '#diagnosis': fromScript('diagnosis.js') })],
+  });
+  await build({
+    entryPoints: [join(root, 'js/captures.ts')],
+    format: 'esm',
+    outfile: join(dist, 'captures.js'),
+    plugins: [madeHere({ '#web-vitals': fromModule('web-vitals.js') })],
+  });
+  await build({
+    entryPoints: [join(root, 'js/captures.ts')],
+    format: 'iife',
+    // Beside what the script-tag build of the page has put there.
+    globalName: 'webspan.captures',
+    outfile: join(dist, 'captures.global.js'),
+    plugins: [madeHere({ '#web-vitals': fromScript('web-vitals.js') })],
+  });
+  const vitals = JSON.parse(readFileSync(join(root, 'node_modules/web-vitals/package.json'), 'utf8'));
+  await esbuild.build({
+    ...shared,
+    sourcemap: false,
+    stdin: { contents: "export { onCLS, onFCP, onINP, onLCP, onTTFB } from 'web-vitals';", resolveDir: root },
+    banner: { js: `/*! web-vitals ${vitals.version}, Copyright Google LLC, ${vitals.license}, https://github.com/GoogleChrome/web-vitals */` },
+    format: 'esm',
+    outfile: join(dist, 'web-vitals.js'),
   });
   await esbuild.build({
     ...shared,
@@ -205,7 +228,7 @@ export function buildTypes() {
   rmSync(join(root, '.cache/types'), { recursive: true, force: true });
   run(bin('tsc'), ['-p', 'js']);
   // What the public types are made of, and no more: the others speak of the core.
-  for (const name of ['index', 'api', 'options', 'urls']) cpSync(join(root, `.cache/types/${name}.d.ts`), join(dist, `${name}.d.ts`));
+  for (const name of ['index', 'api', 'options', 'urls', 'captures']) cpSync(join(root, `.cache/types/${name}.d.ts`), join(dist, `${name}.d.ts`));
 }
 
 async function main() {

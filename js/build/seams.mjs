@@ -25,6 +25,18 @@ const SEAMS = [
     wrong: /"(http|url|server|client|network|error|exception|user_agent|browser|session|webspan)\.[a-z_.]+"/,
   },
   {
+    rule: 'names of the captures that are off by default stand in js/captures/names.ts',
+    within: 'js/captures',
+    except: /^js\/captures\/names\.ts$/,
+    wrong: /['"`](http|url|server|client|network|error|exception|code|app|browser|webspan|longtask)\.[a-z_.]+['"`]/,
+  },
+  {
+    rule: 'captures that are off by default load neither the core nor the page build',
+    within: 'js/captures',
+    except: /^$/,
+    wrong: /^import (?!type ).*'\.\.\/(index|core|span|tracer|transport|options|capture\/[\w-]+)\.js'/,
+  },
+  {
     rule: 'only core.ts knows the glue',
     within: 'js',
     except: /^js\/(core\.ts$|build\.d\.ts$|build\/|viewer\/)/,

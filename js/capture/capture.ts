@@ -41,3 +41,6 @@ export interface Capture {
   settle?(gone: boolean): void;
   uninstall(): void;
 }
+
+/** What an element of the option `captures` is: its users see nothing of it. */
+export type InstallCapture = (host: CaptureHost) => Capture;

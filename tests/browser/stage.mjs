@@ -5,7 +5,7 @@ import { after } from 'node:test';
 import { projectDir } from '../../js/build/setup.mjs';
 import { launchBrowser, openPage } from '../harness/browser.mjs';
 import { startReceiver } from '../harness/receiver.mjs';
-import { echo, startSite, webspanPage } from '../harness/site.mjs';
+import { echo, startSite, text, webspanPage } from '../harness/site.mjs';
 
 let browser;
 after(() => browser?.close());
@@ -19,13 +19,14 @@ const quiet = { documentLoad: false, navigation: false, errors: false };
  * @param {import('node:test').TestContext} t everything is closed when this test ends
  * @param {object} [set]
  * @param {object} [set.options] for `init`, on top of the endpoint; of the captures, fetch and XHR alone are on unless it says so
+ * @param {string} [set.captures] JavaScript of what `init` gets as `captures`; the functions of `webspan/captures` are in scope
  * @param {Record<string, import('../harness/site.mjs').Handler>} [set.routes] of the page's origin
  * @param {Record<string, import('../harness/site.mjs').Handler>} [set.api] of the API's origin; without, it echoes
  * @param {import('../harness/cors.mjs').Cors} [set.apiCors] default: exactly the headers that a hand-made set-up allows
  * @param {Parameters<typeof startReceiver>[0]} [set.receiver]
  * @param {Parameters<typeof webspanPage>[1]} [set.content] of the page
  */
-export async function stage(t, { options = {}, routes = {}, api = {}, apiCors, receiver: receiverOptions, content } = {}) {
+export async function stage(t, { options = {}, captures, routes = {}, api = {}, apiCors, receiver: receiverOptions, content } = {}) {
   const receiver = await startReceiver(receiverOptions);
   const apiSite = await startSite({
     cors: apiCors ?? { allowedOrigins: ['http://127.0.0.1:*'], allowedHeaders: ['traceparent', 'content-type'], allowedMethods: ['GET', 'POST', 'PUT'] },
@@ -34,7 +35,13 @@ export async function stage(t, { options = {}, routes = {}, api = {}, apiCors, r
   const given = typeof options === 'function' ? options({ apiOrigin: apiSite.origin }) : options;
   const shown = { serviceName: 'stage', endpoint: receiver.url, ...given, instrumentations: { ...quiet, ...given.instrumentations } };
   const site = await startSite({
-    routes: { '/echo': echo(), '/': webspanPage(shown, content), '/elsewhere': webspanlessPage, ...routes },
+    routes: {
+      '/echo': echo(),
+      '/': webspanPage(shown, captures ? { module: '/with-captures.js', ...content } : content),
+      '/with-captures.js': text(withCaptures(captures), { headers: { 'Content-Type': 'text/javascript' } }),
+      '/elsewhere': webspanlessPage,
+      ...routes,
+    },
   });
   browser ??= await launchBrowser();
   const context = await browser.newContext();
@@ -48,6 +55,14 @@ export async function stage(t, { options = {}, routes = {}, api = {}, apiCors, r
   });
   return { receiver, site, api: apiSite, page, context, expected, ...watched, flush: () => page.evaluate(() => window.instance.flush()) };
 }
+
+/** A module like webspan, whose `init` is given these captures. */
+const withCaptures = (captures) => `
+  import * as webspan from '/dist/index.js';
+  import { eventSource, longTasks, userInteraction, webSocket, webVitals } from '/dist/captures.js';
+  export * from '/dist/index.js';
+  export const init = (options) => webspan.init({ ...options, captures: ${captures} });
+`;
 
 /** A page without webspan, to leave to. */
 function webspanlessPage(request, response) {

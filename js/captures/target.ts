@@ -1,0 +1,124 @@
+// What can be said of an element that a user has acted on, so that somebody who reads a trace knows which it was: never what the user has written.
+
+import type { Attributes } from '../options.js';
+import * as names from './names.js';
+
+/** What is meant by a click somewhere inside of it. */
+const ACTIONABLE = 'a[href],button,input,select,textarea,summary,label,option,[role]';
+
+/** What users write into, whatever text it shows. */
+const WRITABLE = 'input,textarea,select,[contenteditable]:not([contenteditable="false"])';
+
+/** What has text that nobody sees, or that a user has written. */
+const UNREAD = `${WRITABLE},script,style,template,noscript`;
+
+/** Longer text is none that names anything. */
+const MAX_NAME = 50;
+
+/** So many nodes are looked at for text. */
+const MAX_NODES = 100;
+
+/** So many elements make a selector. */
+const MAX_STEPS = 4;
+
+/** Of elements that have no `role`. <https://www.w3.org/TR/html-aria/> */
+const ROLES: Record<string, string> = { a: 'link', button: 'button', select: 'combobox', textarea: 'textbox', summary: 'button', option: 'option', img: 'img' };
+
+/** The same, of `<input>` by its type. */
+const INPUT_ROLES: Record<string, string> = {
+  button: 'button',
+  checkbox: 'checkbox',
+  image: 'button',
+  number: 'spinbutton',
+  radio: 'radio',
+  range: 'slider',
+  reset: 'button',
+  search: 'searchbox',
+  submit: 'button',
+};
+
+/** The attributes of a span whose event had this path, which begins with the element that it was about. */
+export function describeTarget(path: EventTarget[]): Attributes {
+  const elements = path.filter((target): target is Element => target instanceof Element);
+  const [target] = elements;
+  if (!target) return {};
+  const element = elements.find((each) => fits(each, ACTIONABLE)) ?? target;
+  return {
+    [names.TARGET_ELEMENT]: tag(element),
+    [names.TARGET_ROLE]: role(element),
+    [names.WIDGET_NAME]: accessibleName(element) || undefined,
+    [names.WIDGET_ID]: elements.map((each) => attribute(each, 'data-testid')).find(Boolean),
+    [names.TARGET_SELECTOR]: selector(elements),
+  };
+}
+
+// A form gives what is in it the place of its own members: `form.getAttribute` may be a text field. So they are taken from where they were defined.
+
+const fits = (element: Element, selector: string): boolean => Element.prototype.matches.call(element, selector);
+
+const attribute = (element: Element, name: string): string => (Element.prototype.getAttribute.call(element, name) ?? '').trim();
+
+const tag = (element: Element): string => Object.getOwnPropertyDescriptor(Element.prototype, 'localName')!.get!.call(element);
+
+function role(element: Element): string | undefined {
+  const name = tag(element);
+  const implicit = name === 'input' ? (INPUT_ROLES[attribute(element, 'type').toLowerCase()] ?? 'textbox') : ROLES[name];
+  return attribute(element, 'role').split(/\s/)[0] || implicit;
+}
+
+/**
+ * A part of <https://www.w3.org/TR/accname/>: the texts that the page's author has given, in their order. The value of a field is never among them,
+ * and of a password field nothing is.
+ */
+function accessibleName(element: Element): string {
+  if (fits(element, 'input[type="password" i]')) return '';
+  const root = Node.prototype.getRootNode.call(element) as Document | ShadowRoot;
+  const ids = attribute(element, 'aria-labelledby').split(/\s+/);
+  const labelling = ids.map((id) => id && root.querySelector(`#${CSS.escape(id)}`)).filter((each): each is Element => !!each);
+  return (
+    textOf(labelling) ||
+    short(attribute(element, 'aria-label')) ||
+    textOf((fits(element, WRITABLE) && (element as HTMLInputElement).labels) || []) ||
+    short(attribute(element, 'alt')) ||
+    textOf([element]) ||
+    short(attribute(element, 'title'))
+  );
+}
+
+/** What one reads in these elements; nothing if that is too much to be a name. */
+function textOf(elements: ArrayLike<Element>): string {
+  let text = '';
+  let nodes = 0;
+  for (const element of Array.from(elements)) {
+    // Also where the element itself is one to write into, or stands in one.
+    if (Element.prototype.closest.call(element, UNREAD)) continue;
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT, (node) =>
+      node instanceof Element && fits(node, UNREAD) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
+    );
+    for (let node: Node | null = walker.currentNode; node; node = walker.nextNode()) {
+      if (++nodes > MAX_NODES || text.length > MAX_NAME * 4) return '';
+      text += node instanceof Text ? node.data : ` ${attribute(node as Element, 'alt')} `;
+    }
+  }
+  return short(text);
+}
+
+function short(text: string): string {
+  const name = text.replace(/\s+/g, ' ').trim();
+  return name.length > MAX_NAME ? '' : name;
+}
+
+/** The way to the element from the nearest one that has an id, or from a few steps above. */
+function selector(elements: Element[]): string {
+  const steps: string[] = [];
+  for (const element of elements.slice(0, MAX_STEPS)) {
+    const id = attribute(element, 'id');
+    if (id) {
+      steps.unshift(`${tag(element)}#${CSS.escape(id)}`);
+      break;
+    }
+    const classes = attribute(element, 'class').split(/\s+/, 2);
+    steps.unshift(tag(element) + classes.map((each) => each && `.${CSS.escape(each)}`).join(''));
+  }
+  return steps.join(' > ');
+}
