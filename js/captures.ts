@@ -43,7 +43,7 @@ export type WebVitalsLibrary = {
 
 export interface WebVitalsOptions {
   /**
-   * The `web-vitals` library of the page, or a function that fetches it: `() => import('web-vitals')`.
+   * The `web-vitals` library of the page, or a function that fetches it.
    *
    * Source: {@link https://github.com/GoogleChrome/web-vitals}
    * @defaultValue the copy that comes with this package, fetched when the capture starts
@@ -59,7 +59,7 @@ export interface WebVitalsOptions {
  */
 export function userInteraction(options?: UserInteractionOptions): CaptureOption {
   const given = checked('userInteraction', options, {
-    eventNames: ['an array of texts', (value) => Array.isArray(value) && value.every((name) => typeof name === 'string')],
+    eventNames: ['an array of strings', (value) => Array.isArray(value) && value.every((name) => typeof name === 'string')],
     shouldPreventSpanCreation: ['a function', isFunction],
   });
   const settings = { eventNames: [...(given.eventNames ?? ['click'])], shouldPreventSpanCreation: given.shouldPreventSpanCreation };
@@ -108,8 +108,8 @@ function checked<T extends object>(name: string, given: T | undefined, table: { 
   for (const key of Object.keys(options) as (keyof T & string)[]) {
     const value = options[key];
     const [wanted, fits] = (Object.hasOwn(table, key) && table[key]) || [];
-    if (!fits) throw new TypeError(`webspan: unknown option "${name}.${key}"; call ${name}() and give init what it returns.`);
-    if (value !== undefined && !fits(value)) throw new TypeError(`webspan: option "${name}.${key}" is ${{}.toString.call(value)}; wanted ${wanted}.`);
+    if (!fits) throw new TypeError(`webspan: ${name} has no option ${key}; call ${name}() and give init what it returns.`);
+    if (value !== undefined && !fits(value)) throw new TypeError(`webspan: option ${key} of ${name} is ${typeof value}; wanted ${wanted}.`);
   }
   return options;
 }

@@ -83,6 +83,8 @@ async function main() {
     'webspan.global.js, for a script tag': built('webspan.global.js'),
     'fallback.js, only where WebAssembly is blocked': built('fallback.js'),
     'diagnosis.js, only with `debug: true`': built('diagnosis.js'),
+    'captures.js, only where it is imported': built('captures.js'),
+    'web-vitals.js, only where webVitals() is used': built('web-vitals.js'),
     [OPENTELEMETRY]: await bundled(openTelemetry('http', false)),
     'OpenTelemetry JS, fetch, XHR, document load': await bundled(openTelemetry('http', true)),
     'OpenTelemetry JS, the same with protobuf': await bundled(openTelemetry('proto', true)),

@@ -189,11 +189,11 @@ test('options of captures are checked where they are given', async (t) => {
     });
   });
   assert.deepEqual(refusals, [
-    'TypeError: webspan: option "userInteraction.eventNames" is [object String]; wanted an array of texts.',
-    'TypeError: webspan: option "userInteraction.eventNames" is [object Array]; wanted an array of texts.',
-    'TypeError: webspan: unknown option "userInteraction.eventName"; call userInteraction() and give init what it returns.',
-    'TypeError: webspan: option "userInteraction.shouldPreventSpanCreation" is [object Boolean]; wanted a function.',
-    'TypeError: webspan: option "webVitals.library" is [object Number]; wanted an object or a function.',
-    'TypeError: webspan: unknown option "eventSource.ignoreUrls"; call eventSource() and give init what it returns.',
+    'TypeError: webspan: option eventNames of userInteraction is string; wanted an array of strings.',
+    'TypeError: webspan: option eventNames of userInteraction is object; wanted an array of strings.',
+    'TypeError: webspan: userInteraction has no option eventName; call userInteraction() and give init what it returns.',
+    'TypeError: webspan: option shouldPreventSpanCreation of userInteraction is boolean; wanted a function.',
+    'TypeError: webspan: option library of webVitals is number; wanted an object or a function.',
+    'TypeError: webspan: eventSource has no option ignoreUrls; call eventSource() and give init what it returns.',
   ]);
 });

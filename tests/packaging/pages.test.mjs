@@ -1,7 +1,7 @@
 // The packed package in small applications, as its users install it, each loaded in a browser: as it comes, and under a
 // Content Security Policy that refuses WebAssembly.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -98,6 +98,18 @@ async function tracesWithFallback(t, app, service, isFallback) {
   assert.deepEqual([...complaints(), ...consoleWarnings], []);
 }
 
+/** What every page must do that has all captures of `webspan/captures`. */
+async function tracesWithCaptures(t, app) {
+  const { receiver, page, complaints, consoleWarnings } = await open(t, app);
+  await page.click('button');
+  const [click] = await receiver.waitForSpans(({ name }) => name === 'click');
+  const [request] = await receiver.waitForSpans(({ attributes }) => plain(attributes)['url.full']?.endsWith('?click'));
+  assert.equal(request.parentSpanId, click.spanId);
+  // By the library, which is fetched when it is needed.
+  await receiver.waitForSpans(({ name }) => name === 'browser.web_vital');
+  assert.deepEqual([...complaints(), ...consoleWarnings], []);
+}
+
 /** The one script of a bundle besides its entry; gives whether a path is that. */
 function onlyChunk(dir, entry) {
   const scripts = filesBelow(dir).filter((file) => file.endsWith('.js'));
@@ -139,6 +151,26 @@ describe('Vite, no configuration', () => {
   });
 });
 
+describe('Vite, with captures', () => {
+  const app = installApp('vite', tarball);
+  after(app.remove);
+  copyFileSync(join(app.dir, 'captures.js'), join(app.dir, 'main.js'));
+  const said = app.tool('vite/bin/vite.js', 'build');
+
+  test('builds without a warning', () => assert.doesNotMatch(said, /warn|\(!\)/i));
+  test('traces', (t) => tracesWithCaptures(t, { dir: join(app.dir, 'dist'), html: 'index.html' }));
+});
+
+describe('webpack, with captures', () => {
+  const app = installApp('webpack', tarball);
+  after(app.remove);
+  copyFileSync(join(app.dir, 'src/captures.js'), join(app.dir, 'src/index.js'));
+  const said = app.tool('webpack/bin/webpack.js', '--mode', 'production', '--stats', 'errors-warnings');
+
+  test('builds without a warning', () => assert.doesNotMatch(said, /warning/i));
+  test('traces', (t) => tracesWithCaptures(t, { dir: app.dir, html: 'index.html' }));
+});
+
 describe('webpack, no configuration', () => {
   const app = installApp('webpack', tarball);
   after(app.remove);
@@ -160,5 +192,6 @@ describe('a page without a bundler', () => {
     const page = { dir: app.dir, html: `${name}.html` };
     test(`${name}: traces at once`, (t) => tracesAtOnce(t, page, name, isFallback));
     test(`${name}: traces where WebAssembly is refused`, (t) => tracesWithFallback(t, page, name, isFallback));
+    test(`${name}: traces with captures`, (t) => tracesWithCaptures(t, { dir: app.dir, html: `captures-${name}.html` }));
   }
 });

@@ -114,6 +114,15 @@ describe('in Node', () => {
     assert.deepEqual(JSON.parse(said), { loaded: [], used: [], output: '' });
   });
 
+  test('captures can be given there, and do nothing', () => {
+    const load = `await (async () => {
+      const webspan = await import('webspan');
+      const { eventSource, longTasks, userInteraction, webSocket, webVitals } = await import('webspan/captures');
+      return { ...webspan, init: (options) => webspan.init({ ...options, captures: [userInteraction(), longTasks(), webVitals(), eventSource(), webSocket()] }) };
+    })()`;
+    assert.deepEqual(JSON.parse(run('captures.mjs', body.replace('LOAD', () => load))), { loaded: [], used: [], output: '' });
+  });
+
   test('so does require, where Node has it for ES modules', { skip: !process.features.require_module && 'this Node has not' }, () => {
     const said = run('require.cjs', body.replace('LOAD', () => "require('webspan')"));
     assert.deepEqual(JSON.parse(said), { loaded: [], used: [], output: '' });

@@ -73,6 +73,7 @@ test('fills in every default when called without argument on a loopback page', (
       navigation: { quietMillis: 100, maxDurationMillis: 10_000 },
       errors: true,
     },
+    captures: [],
     pageTrace: true,
     semconv: 'stable',
     session: false,
@@ -111,7 +112,7 @@ test('documents for every option the default that it has, and a source for every
       const fallback = doc.match(/@defaultValue (?:`([^`]+)`|none)/);
       assert.ok(fallback, `${prefix}${key} has @defaultValue`);
       documented.set(prefix + key, fallback[1]);
-      if (!prefix && !['consent', 'instrumentations', 'pageTrace', 'documentUrl'].includes(key)) assert.match(doc, /Source: [^]*https:\/\//, `${key} links its source`);
+      if (!prefix && !['captures', 'consent', 'instrumentations', 'pageTrace', 'documentUrl'].includes(key)) assert.match(doc, /Source: [^]*https:\/\//, `${key} links its source`);
       if (inner) walk(inner, `${prefix}${key}.`);
     }
   };
@@ -271,6 +272,7 @@ test('refuses wrong types and values with the path, what was given and what was 
 test('names the element of a list that is wrong', () => {
   for (const [options, message] of [
     [{ ignoreUrls: ['/a', 5] }, 'webspan: options.ignoreUrls[1] is 5; wanted string (a URL) or RegExp.'],
+    [{ captures: ['userInteraction'] }, 'webspan: options.captures[0] is "userInteraction"; wanted function.'],
     [{ ignoreUrls: [undefined] }, 'webspan: options.ignoreUrls[0] is undefined; wanted string (a URL) or RegExp.'],
     [{ ignoreUrls: 'https://[' }, 'webspan: options.ignoreUrls[0] is "https://["; wanted string (a URL) or RegExp.'],
     [{ corsTraceHeaders: ['trace parent'] }, 'webspan: options.corsTraceHeaders[0] is "trace parent"; wanted string (a header name).'],

@@ -5,6 +5,7 @@ import type {
   Attributes,
   AttributeValue,
   BatchOptions,
+  CaptureOption,
   Context,
   Exception,
   FetchOptions,
@@ -79,6 +80,8 @@ const fetchOptions: Required<FetchOptions> = {
 };
 const instrumentations: Required<InstrumentationsOptions> = { fetch: fetchOptions };
 
+declare const captures: CaptureOption[];
+
 const options: Required<WebspanOptions> = {
   serviceName: 'types',
   serviceVersion: '1.2.3',
@@ -98,6 +101,7 @@ const options: Required<WebspanOptions> = {
   corsTraceHeaders: ['traceparent', 'tracestate'],
   consent: 'pending',
   instrumentations,
+  captures,
   redact,
   limits,
   onError: (error: Error) => console.error(error.message),

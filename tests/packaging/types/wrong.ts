@@ -1,5 +1,6 @@
 // What the compiler must refuse. Each line fails to compile when it does not.
 import { init, traced, withSpan, type SpanOptions } from 'webspan';
+import { userInteraction, webVitals } from 'webspan/captures';
 
 // @ts-expect-error misspelled
 init({ serviceNam: 'x' });
@@ -29,6 +30,16 @@ init({ sampler: { ratio: '10%' } });
 init({ sampler: async () => true });
 // @ts-expect-error no such instrumentation
 init({ instrumentations: { grpc: true } });
+// @ts-expect-error what it gives is wanted, not the function itself
+init({ captures: [userInteraction] });
+// @ts-expect-error any function is none
+init({ captures: [() => {}] });
+// @ts-expect-error what it gives is not to be called
+userInteraction()();
+// @ts-expect-error a list of names
+userInteraction({ eventNames: 'click' });
+// @ts-expect-error no such measurement
+webVitals({ library: { onFID: () => {} } });
 // @ts-expect-error an object is no attribute
 init({ resourceAttributes: { build: { commit: 'abc' } } });
 // @ts-expect-error all elements have one type
