@@ -21,11 +21,8 @@ export class VitalReports {
       this.asked = true;
       this.ask();
     }
-    return {
-      uninstall: () => {
-        this.host = undefined;
-      },
-    };
+    // Of a host that has been shut down it is known that it is silent.
+    return { uninstall() {} };
   }
 
   private async ask(): Promise<void> {

@@ -173,11 +173,14 @@ test('a connection that is open when the page goes is delivered as unfinished', 
     window.socket = new WebSocket(address);
     await new Promise((resolve) => (window.socket.onopen = resolve));
     window.socket.send('hello');
+    // This ends nothing that goes on.
+    await window.instance.flush();
+    window.socket.send('again');
   }, url);
   await page.goto(site.url('/elsewhere'));
   const [span] = await receiver.waitForSpans(isSocket);
   const attributes = plain(span.attributes);
-  assert.deepEqual([attributes['webspan.unfinished'], attributes['webspan.messages.sent'], attributes['webspan.bytes.sent']], [true, 1, 5]);
+  assert.deepEqual([attributes['webspan.unfinished'], attributes['webspan.messages.sent'], attributes['webspan.bytes.sent']], [true, 2, 10]);
 });
 
 test('shutdown restores what was wrapped, and leaves alone what somebody has wrapped after', async (t) => {
@@ -223,6 +226,25 @@ test('shutdown restores what was wrapped, and leaves alone what somebody has wra
   assert.deepEqual(spans.map((span) => plain(span.attributes)['webspan.unfinished']), [true]);
 });
 
+test('started again, what the page has kept of the time before only passes on', async (t) => {
+  const url = await startSockets(t);
+  const { page, receiver, flush } = await socketStage(t);
+  await page.evaluate(async (address) => {
+    const Kept = WebSocket;
+    window.instance.shutdown();
+    window.webspan.init();
+    const run = (socket) => new Promise((resolve) => {
+      socket.onopen = () => socket.close();
+      socket.onclose = resolve;
+    });
+    await run(new Kept(`${address}/kept`));
+    await run(new WebSocket(`${address}/new`));
+  }, url);
+  await flush();
+  const spans = await receiver.waitForSpans(1);
+  assert.deepEqual(spans.map((span) => plain(span.attributes)['url.full']), [`${url}/new`]);
+});
+
 test('an EventSource is a span until the page closes it, with all messages that the page listens for', async (t) => {
   const { page, receiver, flush, site, complaints } = await streamStage(t, {
     '/events': (request, response) => {
@@ -247,6 +269,7 @@ test('an EventSource is a span until the page closes it, with all messages that 
   const [span] = await receiver.waitForSpans(isStream);
   assert.equal(span.name, 'EventSource');
   assert.equal(span.status.code, 'UNSET');
+  assert.deepEqual(span.events.map(({ name }) => name), ['open'], 'an error that the server tells of is a message');
   assert.deepEqual(plain(span.attributes), {
     'url.full': site.url('/events?token=REDACTED'),
     'server.address': '127.0.0.1',
@@ -261,7 +284,7 @@ test('an EventSource is a span until the page closes it, with all messages that 
 });
 
 test('an EventSource that connects again is one span, and one that the browser gives up is an error', async (t) => {
-  const { page, receiver, flush } = await streamStage(t, {
+  const { page, receiver, flush, consoleWarnings } = await streamStage(t, {
     '/few': (request, response) => {
       // The browser comes back at once.
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -271,6 +294,7 @@ test('an EventSource that connects again is one span, and one that the browser g
   });
   await page.evaluate(async () => {
     const source = new EventSource('/few');
+    source.addEventListener('error', () => {});
     let opened = 0;
     await new Promise((resolve) => (source.onopen = () => ++opened === 3 && resolve()));
     await new Promise((resolve) => (source.onmessage = resolve));
@@ -285,5 +309,6 @@ test('an EventSource that connects again is one span, and one that the browser g
   assert.equal(plain(again.attributes)['webspan.messages.received'], 3);
   assert.equal(again.status.code, 'UNSET');
   assert.deepEqual(again.events.map(({ name }) => name), ['open', 'error', 'open', 'error', 'open']);
+  assert.deepEqual(consoleWarnings, []);
   assert.deepEqual([refused.status.code, plain(refused.attributes)['error.type']], ['ERROR', '_OTHER']);
 });

@@ -126,14 +126,9 @@ test('what comes after the event is not its doing', async (t) => {
 
 test('events that are stopped on their way are interactions too, and what comes after them is not their doing', async (t) => {
   const staged = await interactive(t, `<button id="stopped">Stop</button><button id="immediate">Immediate</button><script>
-    // What is ready when the listeners return runs before any timer.
-    const unrelated = () => new Promise((resolve) => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = () => resolve(${ask('/echo?unrelated')});
-      window.post = () => channel.port2.postMessage('');
-    });
-    unrelated();
-    stopped.addEventListener('click', (event) => { event.stopPropagation(); ${ask('/echo?stop')}; window.post(); });
+    // Before any timer.
+    const unrelated = () => scheduler.postTask(() => { window.found = !!window.webspan.activeSpan(); ${ask('/echo?unrelated')}; }, { priority: 'user-blocking' });
+    stopped.addEventListener('click', (event) => { event.stopPropagation(); ${ask('/echo?stop')}; unrelated(); });
     immediate.addEventListener('click', (event) => { event.stopImmediatePropagation(); ${ask('/echo?immediate')}; });
   </script>`);
   await staged.page.click('#stopped');
@@ -144,6 +139,7 @@ test('events that are stopped on their way are interactions too, and what comes 
   const parentOf = (query) => requests.find((span) => plain(span.attributes)['url.full'].endsWith(query)).parentSpanId;
   assert.equal(parentOf('?stop'), interactions[0].spanId);
   assert.equal(parentOf('?unrelated'), '');
+  assert.equal(await staged.page.evaluate(() => window.found), true, 'otherwise this has tested nothing');
   assert.equal(parentOf('?immediate'), interactions[1].spanId);
 });
 
@@ -213,6 +209,19 @@ test('a span that was handed on is the parent of what comes later', async (t) =>
   const { interactions: [click], requests: [request] } = await spansOf(staged);
   assert.equal(request.parentSpanId, click.spanId);
   assert.ok(durationMs(click) >= 60 && BigInt(click.endTimeUnixNano) + 100_000_000n >= BigInt(request.endTimeUnixNano));
+});
+
+test('one that is handed on to a span alone ends too', async (t) => {
+  const staged = await interactive(t, `<button>Later</button><script>
+    document.querySelector('button').addEventListener('click', () => {
+      const span = window.webspan.activeSpan();
+      setTimeout(() => window.webspan.withSpan(span, () => window.webspan.traced('late', () => {})), 60);
+    });
+  </script>`);
+  await staged.page.click('button');
+  await staged.page.waitForTimeout(120);
+  const { interactions: [click], all } = await spansOf(staged);
+  assert.equal(all.find(({ name }) => name === 'late').parentSpanId, click.spanId);
 });
 
 test('a click from a script is one of its own, or a part of the listener or the span that makes it', async (t) => {
@@ -366,6 +375,22 @@ test('an interaction whose request is under way when the page goes is delivered 
   await staged.page.goto(staged.site.url('/elsewhere'));
   const [click] = await staged.receiver.waitForSpans(isInteraction);
   assert.equal(plain(click.attributes)['webspan.unfinished'], true);
+});
+
+test('shutdown leaves no listener behind', async (t) => {
+  const staged = await interactive(t, '<button>Go</button>');
+  const { page } = staged;
+  const session = await page.context().newCDPSession(page);
+  const listenersOf = async () => {
+    const { result } = await session.send('Runtime.evaluate', { expression: 'window' });
+    const { listeners } = await session.send('DOMDebugger.getEventListeners', { objectId: result.objectId });
+    return listeners.filter(({ type }) => /click|submit|reset|input|change/.test(type)).length;
+  };
+  assert.equal(await listenersOf(), 5);
+  await page.click('button');
+  assert.equal(await listenersOf(), 5, 'nor does a click');
+  await page.evaluate(() => window.instance.shutdown());
+  assert.equal(await listenersOf(), 0);
 });
 
 test('after shutdown a click is a click', async (t) => {

@@ -70,10 +70,10 @@ test('where the browser does not tell of frames, long tasks are told', async (t)
   });
   await page.waitForTimeout(400);
   await flush();
-  const [span] = (await receiver.waitForSpans(isLong)).slice(-1);
-  assert.equal(span.name, 'longtask');
+  // A busy machine may have others.
+  const [span] = (await receiver.waitForSpans(isLong)).filter((each) => durationMs(each) >= 95);
+  assert.equal(span?.name, 'longtask');
   assert.equal(plain(span.attributes)['longtask.name'], 'self');
-  assert.ok(durationMs(span) >= 95);
   assert.ok(!('webspan.long_animation_frame.blocking_duration' in span.attributes));
 });
 
@@ -107,7 +107,7 @@ test('the web vitals of a visit are spans in the trace of the page, also those t
   }
   const sinceMs = (span) => Number(BigInt(span.startTimeUnixNano) - BigInt(load.startTimeUnixNano)) / 1e6;
   assert.ok(plain(vitals.inp.attributes)['browser.web_vital.value'] >= 56, 'as long as the click took');
-  assert.ok(sinceMs(vitals.lcp) < sinceMs(vitals.inp), 'where it happened, not where it was reported');
+  assert.ok(Math.abs(sinceMs(vitals.lcp) - plain(vitals.lcp.attributes)['browser.web_vital.value']) < 30, 'where it happened, not where it was reported');
 });
 
 test('the library of the page is used where it is given, and only what it has is measured', async (t) => {
@@ -151,18 +151,19 @@ test('after shutdown nothing is reported, and started again each vital comes onc
 
 test('captures that are wrong or fail are told, and the rest goes on', async (t) => {
   const staged = await stage(t, {
-    captures: `[() => { throw new Error('at the start'); }, userInteraction, () => ({ settle() { throw new Error('at the end'); }, uninstall() { throw new Error('afterwards'); } }), webSocket()]`,
+    captures: `[() => { throw new Error('at the start'); }, userInteraction, () => ({ settle() { throw new Error('at the end'); }, uninstall() { throw new Error('afterwards'); } }), () => ({ settle(gone) { window.settled = gone; }, uninstall() {} })]`,
   });
   const { page, receiver, flush, consoleWarnings, pageErrors } = staged;
   await page.evaluate(() => fetch('/echo').then((response) => response.text()));
   await page.waitForTimeout(20);
   await flush();
   await receiver.waitForSpans(1);
-  const native = await page.evaluate(async () => {
+  const { settled, restored } = await page.evaluate(async () => {
+    const traced = window.fetch;
     await window.instance.shutdown();
-    return String(WebSocket.prototype.send).includes('native code') && fetch.name;
+    return { settled: window.settled, restored: window.fetch !== traced };
   });
-  assert.equal(native, 'fetch');
+  assert.deepEqual({ settled, restored }, { settled: true, restored: true }, 'those that stand behind');
   const told = consoleWarnings.join('\n');
   for (const each of [/captures\[0\].*at the start/, /captures\[1\].*call userInteraction\(\)/, /at the end/, /afterwards/]) assert.match(told, each);
   assert.deepEqual(pageErrors, []);
