@@ -217,11 +217,12 @@ test('one that is handed on to a span alone ends too', async (t) => {
       const span = window.webspan.activeSpan();
       setTimeout(() => window.webspan.withSpan(span, () => window.webspan.traced('late', () => {})), 60);
     });
-  </script>`);
+  </script>`, { options: { batch: { scheduledDelayMillis: 30 } } });
   await staged.page.click('button');
-  await staged.page.waitForTimeout(120);
-  const { interactions: [click], all } = await spansOf(staged);
-  assert.equal(all.find(({ name }) => name === 'late').parentSpanId, click.spanId);
+  // Without a flush, which would end it.
+  const [click] = await staged.receiver.waitForSpans(isInteraction);
+  const [late] = await staged.receiver.waitForSpans(({ name }) => name === 'late');
+  assert.equal(late.parentSpanId, click.spanId);
 });
 
 test('a click from a script is one of its own, or a part of the listener or the span that makes it', async (t) => {
