@@ -344,15 +344,19 @@ class Instance implements Webspan {
   private configure(): void {
     const { core, settings } = this;
     const { x } = core;
-    const { sampler, redact, limits, batch, retry } = settings;
+    const { sampler, redact, limits, batch, retry, compression, tracesUrl } = settings;
+    const sameOrigin = !!tracesUrl && new URL(tracesUrl).origin === location.origin;
+    const mayCompress = compression === 'gzip' || (compression === 'auto' && sameOrigin);
     // Before all else: whatever goes wrong below, nothing is sent against the user's will.
     this.hold();
     x.set_options(
       typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
       +settings.debug,
-      +!!settings.tracesUrl,
+      +!!tracesUrl,
       +!!redact,
       SEMCONV.indexOf(settings.semconv),
+      // What the core compresses is protobuf.
+      mayCompress && settings.protocol !== 'http/json' ? (sameOrigin ? 1 : 2) : 0,
     );
     if (redact) for (const key of redact.keys) x.add_secret_key(core.text(key, 0));
     x.set_limits(

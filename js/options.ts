@@ -391,6 +391,15 @@ export interface WebspanOptions {
    */
   protocol?: 'http/protobuf' | 'http/json';
   /**
+   * Whether requests of 2 KB and more are compressed. `'auto'`: where the endpoint is on the page's own origin. `'gzip'`: on other origins too, whose
+   * Collector then has to have `'Content-Encoding'` in `cors.allowed_headers`; if it has not, webspan says so once and goes on without. What
+   * leaves with the page is compressed only where that was accepted before. OTLP/JSON is never compressed.
+   *
+   * Source: `OTEL_EXPORTER_OTLP_COMPRESSION`, {@link https://opentelemetry.io/docs/specs/otel/protocol/exporter/#configuration-options}
+   * @defaultValue `'auto'`
+   */
+  compression?: 'auto' | 'gzip' | 'none';
+  /**
    * Longest time one attempt of an export may take, in milliseconds.
    *
    * Source: `OTEL_EXPORTER_OTLP_TIMEOUT`, {@link https://opentelemetry.io/docs/specs/otel/protocol/exporter/#configuration-options}
@@ -591,6 +600,7 @@ export interface Settings extends UrlSettings {
   readonly headers: Readonly<Record<string, string>> | HeadersFunction;
   readonly credentials: RequestCredentials;
   readonly protocol: 'http/protobuf' | 'http/json';
+  readonly compression: 'auto' | 'gzip' | 'none';
   readonly timeoutMillis: number;
   readonly retry: false | RetrySettings;
   readonly batch: BatchSettings;
@@ -849,6 +859,7 @@ const OPTIONS = group<Taken>({
   headers: ['Object or function', {}, { '*': header }],
   credentials: oneOf('same-origin', 'omit', 'include'),
   protocol: oneOf('http/protobuf', 'http/json'),
+  compression: oneOf('auto', 'gzip', 'none'),
   timeoutMillis: whole(1, 10000),
   retry: switchable({ initialMillis: whole(1, 1000), maxMillis: whole(1, 30000), maxElapsedMillis: whole(1, 300000) }),
   batch: group({ scheduledDelayMillis: whole(0, 5000), maxExportBatchSize: whole(1, 512), maxQueueSize: whole(1, 2048) }),

@@ -6,7 +6,7 @@ import type { Settings } from './options.js';
 import { type ExportResponse, type SpanMessage, readRequest, readResponse, readSpans } from './otlp.js';
 
 /** Effects of `next_effect` in abi.rs. */
-const [SEND, SHOW, REPORT] = [1, 2, 3];
+const [SEND, SHOW, REPORT, UNCOMPRESSED] = [1, 2, 3, 4];
 
 /** In the place of a status: none came, and it took too long. */
 const NO_ANSWER = 0;
@@ -55,12 +55,14 @@ export class Transport {
         if (effect === SEND) {
           const { body, type } = this.encoded(core.body());
           const keepalive = core.x.fit_body(a, body.length);
-          if (keepalive >= 0) this.send(a, !!keepalive, body, type);
+          if (keepalive >= 0) this.send(a, !!keepalive, body, type, !!b);
         } else if (effect === SHOW) {
           const spans = readSpans(core.body());
           this.host.aside(() => this.host.show(spans));
         } else if (effect === REPORT) {
           this.host.report(`${c} spans lost: ${LOSSES[a]}${b ? ` (HTTP ${b})` : ''}; more of this are only counted in stats()`);
+        } else if (effect === UNCOMPRESSED) {
+          this.host.report("the collector refuses compressed requests: 'Content-Encoding' is not in its cors.allowed_headers; going on without");
         }
       }
       core.refresh();
@@ -115,7 +117,7 @@ export class Transport {
     return { body, type: 'x-protobuf' };
   }
 
-  private async send(batch: number, keepalive: boolean, body: Uint8Array<ArrayBuffer>, type: string): Promise<void> {
+  private async send(batch: number, keepalive: boolean, body: Uint8Array<ArrayBuffer>, type: string, gzip: boolean): Promise<void> {
     const { core, settings, host } = this;
     let status = NO_ANSWER;
     let retryMs = NaN;
@@ -139,6 +141,7 @@ export class Transport {
         headers = new Headers(given);
       }
       headers.set('content-type', `application/${type}`);
+      if (gzip) headers.set('content-encoding', 'gzip');
       const response = await host.fetch.call(globalThis, settings.tracesUrl!, {
         // Nothing that a page has put into Object.prototype may get in.
         __proto__: null,

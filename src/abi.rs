@@ -19,6 +19,7 @@ use crate::capture::fetch::End;
 use crate::capture::http::Failure;
 use crate::capture::names::Semconv;
 use crate::capture::timing::Timing;
+use crate::compression::Compression;
 use crate::context::{SpanContext, traceparent, tracestate};
 use crate::engine::{Effect, Engine, Loss, Stage, Start, Started};
 use crate::id;
@@ -204,10 +205,14 @@ pub fn refill_pool() -> bool {
     some
 }
 
-/// `semconv`: 0 stable, 1 legacy, 2 both.
+/// `semconv`: 0 stable, 1 legacy, 2 both. `compression`: 0 none, 1 to the page's own origin, 2 to another.
 #[wasm_bindgen]
-pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv: u8) {
+pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv: u8, compression: u8) {
     with(|door| {
+        door.engine.compression = match compression {
+            0 => Compression::Off,
+            origin => Compression::Untried { cross_origin: origin == 2 },
+        };
         door.engine.sampler = Sampler::ratio(ratio);
         door.engine.show = show;
         door.engine.endpoint = endpoint;
@@ -571,16 +576,17 @@ pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, 
 }
 
 /// What is to be done. The words are: the address and length of the body, and
-/// 1 send: batch; 2 show: -; 3 report: loss, status, spans; 0 wait: milliseconds, or -1.
+/// 1 send: batch, gzip; 2 show: -; 3 report: loss, status, spans; 4 uncompressed: -; 0 wait: milliseconds, or -1.
 #[wasm_bindgen]
 pub fn next_effect(now_ms: f64) -> i32 {
     with(|door| {
         let effect = door.engine.next(now_ms);
         let (code, a, b, c) = match effect {
             Effect::Wait { delay_ms } => (0, delay_ms.map_or(-1, |delay| delay as i32), 0, 0),
-            Effect::Send { batch } => (1, batch, 0, 0),
+            Effect::Send { batch, gzip } => (1, batch, gzip as i32, 0),
             Effect::Show => (2, 0, 0, 0),
             Effect::Report { loss, status, spans } => (3, loss as i32, status as i32, spans as i32),
+            Effect::Uncompressed => (4, 0, 0, 0),
         };
         let body = &door.engine.body;
         let (address, bytes) = (body.as_ptr() as i32, body.len() as i32);

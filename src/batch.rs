@@ -16,7 +16,7 @@ struct Finished {
     bytes: Box<[u8]>,
 }
 
-/// In the place of a batch's id: the span has not left.
+/// In the place of a batch's id: the span has not left. Below zero: it has not left either, and the next request holds it already.
 const WAITING: i32 = 0;
 
 /// When a batch is due and how large it gets: the `OTEL_BSP_*` settings.
@@ -40,8 +40,21 @@ impl Rules {
 pub struct Queue {
     spans: Vec<Finished>,
     waiting: usize,
+    /// Bytes of those that wait and are in no group.
+    loose_bytes: usize,
+    /// Groups that the next request holds already.
+    groups: i32,
+    /// Spans in these.
+    grouped: usize,
     /// Since when the eldest waits.
     since_ms: f64,
+}
+
+/// Spans that were put into the next request together, and between which places in the queue they stand.
+pub struct Group {
+    id: i32,
+    from: usize,
+    to: usize,
 }
 
 impl Queue {
@@ -54,6 +67,16 @@ impl Queue {
         self.waiting == 0
     }
 
+    /// Bytes of the spans that wait and are in no group.
+    pub fn loose_bytes(&self) -> usize {
+        self.loose_bytes
+    }
+
+    /// Spans that wait and are in a group.
+    pub fn grouped(&self) -> usize {
+        self.grouped
+    }
+
     /// False when the queue is full: then the span is lost.
     pub fn push(&mut self, scope: u8, rank: u8, bytes: Box<[u8]>, now_ms: f64, rules: &Rules) -> bool {
         if self.waiting >= rules.max_queue_size {
@@ -63,6 +86,7 @@ impl Queue {
             self.since_ms = now_ms;
         }
         self.waiting += 1;
+        self.loose_bytes += bytes.len();
         self.spans.push(Finished { scope, rank, batch: WAITING, bytes });
         true
     }
@@ -87,6 +111,7 @@ impl Queue {
                 if count < max_spans && span_bytes <= bytes_left {
                     bytes_left -= span_bytes;
                     span.batch = batch;
+                    self.loose_bytes -= span.bytes.len();
                     count += 1;
                 }
             }
@@ -94,6 +119,63 @@ impl Queue {
         self.waiting -= count;
         self.since_ms = now_ms;
         count as u32
+    }
+
+    /// Puts some of those that wait into the next request, in the order of [`Queue::take`]: as many as `max_spans` allows, about `group_bytes` of
+    /// them, and certainly no more than `max_bytes`. `None`: there are none, or none that fits.
+    pub fn group(&mut self, max_spans: usize, group_bytes: usize, max_bytes: usize) -> Option<Group> {
+        let mut group = Group { id: -self.groups - 1, from: usize::MAX, to: 0 };
+        let (mut count, mut bytes) = (0, 0);
+        for rank in 0..=2 {
+            for (index, span) in self.spans.iter_mut().enumerate() {
+                if span.batch != WAITING || span.rank != rank || count == max_spans || bytes >= group_bytes {
+                    continue;
+                }
+                let span_bytes = SPANS.len_size(span.bytes.len());
+                if span_bytes <= max_bytes - bytes {
+                    bytes += span_bytes;
+                    span.batch = group.id;
+                    self.loose_bytes -= span.bytes.len();
+                    count += 1;
+                    (group.from, group.to) = (group.from.min(index), group.to.max(index + 1));
+                }
+            }
+        }
+        self.groups += i32::from(count > 0);
+        self.grouped += count;
+        (count > 0).then_some(group)
+    }
+
+    /// The spans of a group, each with its scope.
+    pub fn spans_of(&self, group: &Group) -> impl Iterator<Item = (u8, &[u8])> + Clone {
+        let id = group.id;
+        self.spans[group.from..group.to].iter().filter(move |span| span.batch == id).map(|span| (span.scope, &*span.bytes))
+    }
+
+    /// The groups leave as a batch; what stays behind waits from now on. The number of spans.
+    pub fn take_groups(&mut self, batch: i32, now_ms: f64) -> u32 {
+        let count = self.relabel_groups(batch);
+        self.waiting -= count;
+        self.since_ms = now_ms;
+        count as u32
+    }
+
+    /// The next request is none yet.
+    pub fn dissolve_groups(&mut self) {
+        self.relabel_groups(WAITING);
+    }
+
+    fn relabel_groups(&mut self, batch: i32) -> usize {
+        if self.grouped > 0 {
+            for span in self.spans.iter_mut().filter(|span| span.batch < WAITING) {
+                span.batch = batch;
+                if batch == WAITING {
+                    self.loose_bytes += span.bytes.len();
+                }
+            }
+        }
+        self.groups = 0;
+        core::mem::take(&mut self.grouped)
     }
 
     /// The spans of a batch, each with its scope.
@@ -106,6 +188,7 @@ impl Queue {
         let mut count = 0;
         for span in self.spans.iter_mut().filter(|span| span.batch == batch) {
             span.batch = WAITING;
+            self.loose_bytes += span.bytes.len();
             count += 1;
         }
         self.waiting += count;
@@ -121,8 +204,7 @@ impl Queue {
     }
 
     pub fn clear(&mut self) {
-        self.spans.clear();
-        self.waiting = 0;
+        *self = Queue::default();
     }
 }
 
@@ -138,6 +220,10 @@ pub struct Batch {
     pub again_ms: f64,
     /// What that request takes of our share, zero when it goes without `keepalive`.
     pub keepalive_bytes: usize,
+    /// The last request was compressed.
+    pub gzip: bool,
+    /// A compressed request failed; the same goes as it is, to know why.
+    pub plain: bool,
 }
 
 impl Batch {

@@ -13,7 +13,9 @@ use crate::capture::fetch::{self, End};
 use crate::capture::http::{self, Failure, Request};
 use crate::capture::names::{self, FACTS, Semconv};
 use crate::capture::timing::{self, Timing};
+use crate::compression::Compression;
 use crate::context::{RANDOM, SAMPLED, SpanContext};
+use crate::deflate::Deflater;
 use crate::id::Pool;
 use crate::limits::{Limits, cut};
 use crate::open::{NOT_RECORDING, OpenSpans};
@@ -36,6 +38,15 @@ const KEEPALIVE_SHARE_LEAVING_BYTES: usize = 57_344;
 
 /// The same while the page is in use and sends its own: enough for an ordinary batch, so that leaving the page cannot cut it off.
 const KEEPALIVE_SHARE_VISIBLE_BYTES: usize = 16_384;
+
+/// Bodies below this are sent as they are: there is little to save.
+const LEAST_COMPRESSED_BYTES: usize = 2048;
+
+/// So much is compressed at a time, in about a tenth of a millisecond.
+const SLICE_BYTES: usize = 16_384;
+
+/// Time for the page between two slices.
+const SLICE_PAUSE_MS: f64 = 5.0;
 
 /// Why spans were lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,11 +94,13 @@ pub struct Counts {
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Send [`Engine::body`], in whatever encoding: ask [`Engine::fit`] how, and come back with [`Engine::answer`].
-    Send { batch: i32 },
+    Send { batch: i32, gzip: bool },
     /// Finished spans to show: [`Engine::body`] is a `ScopeSpans` of them.
     Show,
     /// Spans were lost. `status` is that of the answer, or zero.
     Report { loss: Loss, status: u16, spans: u32 },
+    /// The collector does not take compressed requests; from now on they are sent as they are.
+    Uncompressed,
     /// Nothing now. Come back with [`Engine::next`] after this time; `None`: only with the next input.
     Wait { delay_ms: Option<f64> },
 }
@@ -141,6 +154,7 @@ pub struct Engine {
     pub endpoint: bool,
     /// Keep all, send nothing: the user has not consented yet, or the page is only being prerendered.
     pub held: bool,
+    pub compression: Compression,
     pub counts: Counts,
     /// The context of the span that was started last.
     pub started: SpanContext,
@@ -166,6 +180,10 @@ pub struct Engine {
     reports: Vec<Effect>,
     reported: [bool; 10],
     queue: Queue,
+    /// Holds the groups of the queue.
+    deflater: Option<Deflater>,
+    /// When the next slice is compressed; infinity: there is none.
+    slice_ms: f64,
     batches: Vec<Batch>,
     last_batch: i32,
     /// Spans in a batch: less than the rule once the collector has found a request too large.
@@ -196,6 +214,7 @@ impl Engine {
             show: false,
             endpoint: true,
             held: false,
+            compression: Compression::Off,
             counts: Counts::default(),
             started: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
             body: Vec::new(),
@@ -214,6 +233,8 @@ impl Engine {
             reports: Vec::new(),
             reported: [false; 10],
             queue: Queue::default(),
+            deflater: None,
+            slice_ms: f64::INFINITY,
             batches: Vec::new(),
             last_batch: 0,
             max_batch: usize::MAX,
@@ -411,8 +432,12 @@ impl Engine {
         } else {
             self.lose(Loss::QueueFull, 1, 0);
         }
-        // The first one starts the timer, and a full batch goes at once.
-        self.show || !self.reports.is_empty() || self.queue.len() == 1 || self.queue.len() == self.batch_limit()
+        // The first one starts the timer, a full batch goes at once, and so does what is enough for a slice.
+        self.slice_ms > now_ms + SLICE_PAUSE_MS && self.wants_slice()
+            || self.show
+            || !self.reports.is_empty()
+            || self.queue.len() == 1
+            || self.queue.len() == self.batch_limit()
     }
 
     /// What would be sent if the span ended at this time, as a `ScopeSpans`; nothing when it is not open.
@@ -538,6 +563,7 @@ impl Engine {
         self.counts.unacknowledged += sent;
         self.counts.queued = 0;
         self.counts.in_flight = 0;
+        self.dissolve();
         self.queue.clear();
         self.batches.clear();
         self.open.close_all();
@@ -550,6 +576,12 @@ impl Engine {
         let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.is_in_flight()) else { return };
         let batch = &mut self.batches[index];
         let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
+        if batch.gzip && self.compression.doubts(answer) {
+            batch.plain = true;
+            batch.again_ms = now_ms;
+            batch.keepalive_bytes = 0;
+            return;
+        }
         let verdict = retry::decide(*answer, &self.retry, batch.attempts, now_ms - batch.first_sent_ms, random);
         if let Verdict::Retry { after_ms } = verdict {
             batch.again_ms = now_ms + after_ms;
@@ -558,7 +590,13 @@ impl Engine {
             self.hurried = false;
             return;
         }
-        self.batches.swap_remove(index);
+        let batch = self.batches.swap_remove(index);
+        if verdict == Verdict::Delivered && batch.gzip {
+            self.compression = Compression::Accepted;
+        } else if verdict == Verdict::Delivered && batch.plain && self.compression != Compression::Accepted {
+            self.compression = Compression::Off;
+            self.reports.push(Effect::Uncompressed);
+        }
         let count = self.queue.batch(id).count();
         if verdict != Verdict::Delivered && status == 413 && count > 1 {
             // Too large for this collector, and two halves may not be.
@@ -606,13 +644,23 @@ impl Engine {
             self.flushing = false;
             return Effect::Wait { delay_ms: None };
         }
+        if !self.wants_slice() {
+            self.slice_ms = f64::INFINITY;
+        } else if self.slice_ms == f64::INFINITY {
+            self.slice_ms = now_ms + SLICE_PAUSE_MS;
+        } else if self.slice_ms <= now_ms {
+            self.compress_some(usize::MAX);
+            self.slice_ms = if self.wants_slice() { now_ms + SLICE_PAUSE_MS } else { f64::INFINITY };
+        }
         let in_flight = self.batches.iter().any(Batch::is_in_flight);
         if !in_flight && let Some(effect) = self.send_again(now_ms) {
             return effect;
         }
         if self.hurried || self.batches.is_empty() {
             let due = self.queue.due_ms(&self.rules, self.batch_limit());
-            if due.is_some_and(|due_ms| self.hurried || self.flushing || due_ms <= now_ms)
+            let is_ready = self.slice_ms == f64::INFINITY || self.flushing;
+            if is_ready
+                && due.is_some_and(|due_ms| self.hurried || self.flushing || due_ms <= now_ms)
                 && let Some(effect) = self.send_next(now_ms)
             {
                 return effect;
@@ -637,15 +685,23 @@ impl Engine {
     /// The next batch of those that wait. While the page leaves it has to fit into our share; otherwise a larger one may go without
     /// `keepalive`, and alone.
     fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
-        let mut max_bytes = usize::MAX;
-        if self.leaving {
-            let envelope = trace::envelope_size(&self.resource_message(), &self.scopes);
-            let room = self.keepalive_room() as f64 / self.growth;
-            max_bytes = (room as usize).saturating_sub(envelope);
-        }
         self.last_batch = (self.last_batch & 0x3FFF_FFFF) + 1;
         let id = self.last_batch;
-        let mut count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
+        let mut batch = Batch { id, attempts: 0, first_sent_ms: now_ms, again_ms: now_ms, keepalive_bytes: 0, gzip: false, plain: false };
+        let mut count = 0;
+        if self.compression.applies(self.leaving) && (self.queue.grouped() > 0 || self.queue.loose_bytes() >= LEAST_COMPRESSED_BYTES) {
+            count = self.take_compressed(id, now_ms);
+            batch.gzip = count > 0;
+        }
+        if count == 0 {
+            self.dissolve();
+            let mut max_bytes = usize::MAX;
+            if self.leaving {
+                let room = self.keepalive_room() as f64 / self.growth;
+                max_bytes = (room as usize).saturating_sub(self.envelope_bytes());
+            }
+            count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
+        }
         if count == 0 && !self.hurried {
             count = self.queue.take(id, 1, usize::MAX, now_ms);
         }
@@ -654,22 +710,115 @@ impl Engine {
         }
         self.counts.queued -= count;
         self.counts.in_flight += count;
-        self.batches.push(Batch { id, attempts: 0, first_sent_ms: now_ms, again_ms: now_ms, keepalive_bytes: 0 });
-        Some(self.send(id))
+        self.batches.push(batch);
+        if !batch.gzip {
+            self.encode(id, false);
+        }
+        Some(self.sent(id, batch.gzip))
     }
 
-    /// The request for the spans of a batch, into the body.
+    /// The request for the spans of a batch that was made before.
     fn send(&mut self, id: i32) -> Effect {
-        self.body.clear();
-        let resource = self.resource_message();
-        // The schema says what the names mean: those of old are in none that is current.
-        let schema = if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" };
-        trace::export_request(&mut self.body, &resource, &self.scopes, schema, self.queue.batch(id));
+        let may = self.compression.applies(self.leaving) && self.batches.iter().any(|batch| batch.id == id && !batch.plain);
+        let gzip = may && self.queue.batch(id).map(|(_, span)| span.len()).sum::<usize>() >= LEAST_COMPRESSED_BYTES;
+        self.encode(id, gzip);
+        self.sent(id, gzip)
+    }
+
+    fn sent(&mut self, id: i32, gzip: bool) -> Effect {
         if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
             batch.attempts += 1;
             batch.again_ms = f64::INFINITY;
+            batch.gzip = gzip;
         }
-        Effect::Send { batch: id }
+        Effect::Send { batch: id, gzip }
+    }
+
+    /// A batch into the body.
+    fn encode(&mut self, id: i32, gzip: bool) {
+        self.body.clear();
+        if gzip {
+            self.dissolve();
+        }
+        let resource = self.resource_message();
+        let schema = self.schema();
+        let spans = self.queue.batch(id);
+        if gzip {
+            let deflater = self.deflater.get_or_insert_with(Deflater::new);
+            trace::export_request(deflater.input(), &resource, &self.scopes, schema, spans);
+            deflater.finish(&mut self.body);
+        } else {
+            trace::export_request(&mut self.body, &resource, &self.scopes, schema, spans);
+        }
+    }
+
+    /// The schema says what the names mean: those of old are in none that is current.
+    fn schema(&self) -> &'static [u8] {
+        if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" }
+    }
+
+    // ---- compression
+
+    /// There is enough for a slice, and the batch that it is for has room for it. Whoever leaves does not wait for slices.
+    fn wants_slice(&self) -> bool {
+        self.compression.applies(self.leaving)
+            && !self.leaving
+            && !self.held
+            && self.queue.loose_bytes() >= SLICE_BYTES
+            && self.queue.grouped() < self.batch_limit()
+    }
+
+    /// Compresses the next of what waits, whatever fits into this. False: nothing does.
+    ///
+    /// Each slice is a message of its own. Such messages one behind the other are one message that has all of their `ResourceSpans`: so the
+    /// lengths in front are known in time, and that resource and scopes are told again costs some bytes, as they were just told.
+    /// <https://protobuf.dev/programming-guides/encoding/#last-one-wins>
+    fn compress_some(&mut self, max_bytes: usize) -> bool {
+        let max_spans = self.batch_limit().saturating_sub(self.queue.grouped());
+        let Some(group) = self.queue.group(max_spans, SLICE_BYTES, max_bytes) else { return false };
+        let resource = self.resource_message();
+        let schema = self.schema();
+        let deflater = self.deflater.get_or_insert_with(Deflater::new);
+        trace::export_request(deflater.input(), &resource, &self.scopes, schema, self.queue.spans_of(&group));
+        deflater.deflate();
+        true
+    }
+
+    /// A compressed batch into the body: what was compressed ahead, and as much of what waits as fits. The number of its spans.
+    fn take_compressed(&mut self, id: i32, now_ms: f64) -> u32 {
+        let room = if self.leaving { self.keepalive_room() } else { usize::MAX };
+        if self.queue.grouped() > self.batch_limit() || self.deflater.get_or_insert_with(Deflater::new).bytes() > room {
+            self.dissolve();
+        }
+        let envelope_bytes = self.envelope_bytes();
+        loop {
+            let fits = match &self.deflater {
+                Some(deflater) if self.leaving => deflater.room(room).saturating_sub(envelope_bytes),
+                _ => usize::MAX,
+            };
+            if !self.compress_some(fits) {
+                break;
+            }
+        }
+        let count = self.queue.take_groups(id, now_ms);
+        if count > 0
+            && let Some(deflater) = &mut self.deflater
+        {
+            deflater.finish(&mut self.body);
+        }
+        count
+    }
+
+    /// What was compressed ahead is of no use any more.
+    fn dissolve(&mut self) {
+        self.queue.dissolve_groups();
+        if let Some(deflater) = &mut self.deflater {
+            deflater.restart();
+        }
+    }
+
+    fn envelope_bytes(&self) -> usize {
+        trace::envelope_size(&self.resource_message(), &self.scopes)
     }
 
     /// How long the body of a batch is as it leaves: whether it goes with `keepalive`. `None`: not now. What leaves with the page and does not
@@ -704,13 +853,17 @@ impl Engine {
     }
 
     fn delay_ms(&self, now_ms: f64) -> Option<f64> {
-        // An answer always comes: each request has a time limit.
-        if self.batches.iter().any(Batch::is_in_flight) {
-            return None;
-        }
         let next_attempt_ms = self.batches.iter().map(|batch| batch.again_ms).reduce(f64::min);
-        let at_ms = next_attempt_ms.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))?;
-        Some((at_ms - now_ms).clamp(0.0, MAX_TIMER_MS))
+        let at_ms = if self.batches.iter().any(Batch::is_in_flight) {
+            // An answer always comes: each request has a time limit.
+            None
+        } else {
+            next_attempt_ms.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))
+        };
+        let slice_ms = self.slice_ms.is_finite().then_some(self.slice_ms);
+        // A batch that is due waits for its last slices.
+        let at_ms = if next_attempt_ms.is_none() { slice_ms.or(at_ms) } else { at_ms.into_iter().chain(slice_ms).reduce(f64::min) };
+        Some((at_ms? - now_ms).clamp(0.0, MAX_TIMER_MS))
     }
 }
 

@@ -20,7 +20,7 @@
 //! | [`capture`] | facts of one kind of browser event to the names of the semantic conventions |
 //! | [`resource`] | who sends: the service, the SDK, the browser |
 //! | [`otlp`] | spans to the bytes of OTLP |
-//! | [`deflate`] | compression that is ready whenever the page goes |
+//! | [`compression`], [`deflate`] | whether requests are compressed, and compression that is ready whenever the page goes |
 //! | [`batch`], [`retry`] | when spans leave, together with which, and what an answer means |
 #![no_std]
 extern crate alloc;
@@ -33,6 +33,7 @@ pub mod attributes;
 mod bare;
 pub mod batch;
 pub mod capture;
+pub mod compression;
 pub mod context;
 pub mod deflate;
 pub mod engine;

@@ -44,8 +44,8 @@ impl Page {
         page.words_at = page.call("create_core", &[ORIGIN_MS]) as u32;
         page.counts_at = page.words().get_index(0) as u32;
         page.call("scratch_area", &[16_384.0]);
-        // ratio, show, endpoint, redact, semconv
-        page.call("set_options", &[1.0, 0.0, 1.0, 1.0, 0.0]);
+        // ratio, show, endpoint, redact, semconv, compression
+        page.call("set_options", &[1.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
         let [name, version] = page.write(["tests", "1"]);
         assert_eq!(page.call("add_scope", &[name, version]), 0.0);
         page
@@ -278,7 +278,7 @@ fn the_word_of_the_pages_sampler_is_for_one_span() {
     assert_eq!(page.start("span", 1000.0), NOT_RECORDED);
     assert_eq!(page.out()[7], 0x02, "it has a context, which is not sampled");
     assert!(page.start("span", 1000.0) >= 0.0);
-    page.call("set_options", &[0.0, 0.0, 1.0, 1.0, 0.0]);
+    page.call("set_options", &[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
     assert_eq!(page.start("span", 1000.0), NOT_RECORDED);
     page.call("set_decision", &[1.0]);
     assert!(page.start("span", 1000.0) >= 0.0);
@@ -472,7 +472,7 @@ fn losses_are_told_by_number_status_and_count() {
     page.call("set_batch", &[5000.0, 512.0, 0.0]);
     page.end(page.start("span", 1000.0), 1500.0);
     assert_eq!(page.next(1500.0), (REPORT, [number("queueFull"), 0.0, 1.0]));
-    page.call("set_options", &[1.0, 0.0, 0.0, 1.0, 0.0]);
+    page.call("set_options", &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
     page.end(page.start("span", 1000.0), 1500.0);
     assert_eq!(page.next(1500.0), (REPORT, [number("noEndpoint"), 0.0, 1.0]));
     for number in 0..=1024 {
@@ -542,7 +542,7 @@ fn a_page_that_hides_leaves_and_comes_back_sends_what_it_has() {
 #[wasm_bindgen_test]
 fn spans_are_shown_when_asked_for_and_the_resource_is_told() {
     let page = Page::new();
-    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 0.0]);
+    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
     let [name, version] = page.write(["shop", "7"]);
     page.call("describe_service", &[name, version]);
     let [brand] = page.write(["Chromium 156"]);
@@ -594,7 +594,7 @@ fn limits_hold_for_whoever_calls() {
 #[wasm_bindgen_test]
 fn a_slept_hour_moves_the_spans_that_follow() {
     let page = Page::new();
-    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 0.0]);
+    page.call("set_options", &[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
     page.call("check_clocks", &[ORIGIN_MS + 1000.0 + 3_600_000.0, 1000.0]);
     page.end(page.start("span", 1000.0), 1500.0);
     assert_eq!(page.next(1500.0).0, SHOW);

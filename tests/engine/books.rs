@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 use webspan::batch::Rules;
+use webspan::compression::Compression;
 use webspan::engine::Loss;
 use webspan::retry::{Answer, Policy};
 
@@ -95,6 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Clone)]
 struct Settings {
     json: bool,
+    compression: Compression,
     scheduled_delay_ms: f64,
     max_export_batch_size: usize,
     max_queue_size: usize,
@@ -103,9 +105,17 @@ struct Settings {
 
 fn settings() -> impl Strategy<Value = Settings> {
     let delay = prop_oneof![Just(0.0), 1.0..20_000.0];
-    (any::<bool>(), delay, 0usize..12, 0usize..40, any::<bool>(), 1.0..5e5).prop_map(
-        |(json, scheduled_delay_ms, max_export_batch_size, max_queue_size, enabled, max_elapsed_ms)| Settings {
+    // What leaves as OTLP/JSON is not compressed.
+    let encoding = prop::sample::select(vec![
+        (true, Compression::Off),
+        (false, Compression::Off),
+        (false, Compression::Untried { cross_origin: false }),
+        (false, Compression::Untried { cross_origin: true }),
+    ]);
+    (encoding, delay, 0usize..12, 0usize..40, any::<bool>(), 1.0..5e5).prop_map(
+        |((json, compression), scheduled_delay_ms, max_export_batch_size, max_queue_size, enabled, max_elapsed_ms)| Settings {
             json,
+            compression,
             scheduled_delay_ms,
             max_export_batch_size,
             max_queue_size,
@@ -140,6 +150,7 @@ impl World {
     fn new(settings: &Settings) -> World {
         let mut page = Driver::new();
         page.json = settings.json;
+        page.engine.compression = settings.compression;
         let Settings { scheduled_delay_ms, max_export_batch_size, max_queue_size, .. } = *settings;
         page.engine.rules = Rules { scheduled_delay_ms, max_export_batch_size, max_queue_size };
         page.engine.retry = settings.retry;

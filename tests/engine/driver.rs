@@ -1,6 +1,9 @@
 //! A page with a hand-wound clock, and a collector that answers as told. It drives the engine as `js/transport.ts` does: it asks for
 //! effects when the engine says that there are some, sets one timer, and comes back when that has run down.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
@@ -21,6 +24,8 @@ const ENDLESS: usize = 10_000;
 pub struct Request {
     pub batch: i32,
     pub keepalive: bool,
+    pub gzip: bool,
+    /// As it leaves.
     pub body: Vec<u8>,
 }
 
@@ -30,7 +35,16 @@ impl Request {
         if self.body.starts_with(b"{") {
             return serde_json::from_slice(&self.body).expect("the body of a request is OTLP/JSON");
         }
-        ExportTraceServiceRequest::decode(&*self.body).expect("the body of a request is an ExportTraceServiceRequest")
+        ExportTraceServiceRequest::decode(&*self.message_bytes()).expect("the body of a request is an ExportTraceServiceRequest")
+    }
+
+    fn message_bytes(&self) -> Vec<u8> {
+        if !self.gzip {
+            return self.body.clone();
+        }
+        let mut bytes = Vec::new();
+        GzDecoder::new(&*self.body).read_to_end(&mut bytes).expect("the body is gzip");
+        bytes
     }
 
     /// In the order in which they stand in the request.
@@ -57,6 +71,8 @@ pub struct Driver {
     pub now_ms: f64,
     pub reports: Vec<Report>,
     pub shown: Vec<Span>,
+    /// How often it was told that the collector does not take compressed requests.
+    pub uncompressed: usize,
     /// Requests leave as OTLP/JSON, which is longer.
     pub json: bool,
     /// Index of the scope that spans get unless told otherwise.
@@ -76,6 +92,7 @@ impl Driver {
             now_ms: 1000.0,
             reports: Vec::new(),
             shown: Vec::new(),
+            uncompressed: 0,
             json: false,
             scope,
             sent: Vec::new(),
@@ -225,8 +242,8 @@ impl Driver {
     pub fn pump(&mut self) {
         for _ in 0..ENDLESS {
             match self.engine.next(self.now_ms) {
-                Effect::Send { batch } => {
-                    let mut request = Request { batch, keepalive: false, body: self.engine.body.clone() };
+                Effect::Send { batch, gzip } => {
+                    let mut request = Request { batch, keepalive: false, gzip, body: self.engine.body.clone() };
                     if self.json {
                         request.body = serde_json::to_vec(&request.message()).expect("any message can be JSON");
                     }
@@ -238,6 +255,7 @@ impl Driver {
                     let shown = ScopeSpans::decode(&*self.engine.body).expect("spans are shown as a ScopeSpans");
                     self.shown.extend(shown.spans);
                 }
+                Effect::Uncompressed => self.uncompressed += 1,
                 Effect::Report { loss, status, spans } => self.reports.push(Report { loss, status, spans }),
                 Effect::Wait { delay_ms } => {
                     self.timer_at_ms = delay_ms.map(|delay_ms| self.now_ms + delay_ms);

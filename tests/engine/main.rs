@@ -4,6 +4,7 @@
 //! One test program, since each one is linked anew with all its decoders.
 
 mod books;
+mod compression;
 mod deflate;
 mod delivery;
 mod driver;
