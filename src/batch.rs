@@ -147,9 +147,14 @@ impl Queue {
     }
 
     /// The spans of a group, each with its scope.
-    pub fn spans_of(&self, group: &Group) -> impl Iterator<Item = (u8, &[u8])> + Clone {
+    pub fn spans_of(&self, group: Group) -> impl Iterator<Item = (u8, &[u8])> + Clone {
         let id = group.id;
-        self.spans[group.from..group.to].iter().filter(move |span| span.batch == id).map(|span| (span.scope, &*span.bytes))
+        self.spans
+            .get(group.from..group.to)
+            .unwrap_or_default()
+            .iter()
+            .filter(move |span| span.batch == id)
+            .map(|span| (span.scope, &*span.bytes))
     }
 
     /// The groups leave as a batch; what stays behind waits from now on. The number of spans.
@@ -180,7 +185,7 @@ impl Queue {
 
     /// The spans of a batch, each with its scope.
     pub fn batch(&self, batch: i32) -> impl Iterator<Item = (u8, &[u8])> + Clone {
-        self.spans.iter().filter(move |span| span.batch == batch).map(|span| (span.scope, &*span.bytes))
+        self.spans_of(Group { id: batch, from: 0, to: self.spans.len() })
     }
 
     /// The spans of a batch wait again, and no longer than for their turn; their number.

@@ -29,7 +29,7 @@ const GZIP_TRAILER_BYTES: usize = 8;
 const SYMBOLS: usize = 285;
 const DISTANCES: usize = 30;
 /// The order in which a block's header tells how long the codes are that it is written in itself.
-const HEADER_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+const HEADER_ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /// In that header: the last length again, three times and more.
 const REPEAT: u8 = 16;
 
@@ -62,7 +62,7 @@ struct Tables {
 }
 
 /// Its bits, first one lowest, and how many they are.
-type Code = (u16, u8);
+type Code = (u32, u32);
 
 #[derive(Clone, Copy)]
 struct Match {
@@ -110,7 +110,7 @@ impl Deflater {
     /// Bytes that [`Deflater::finish`] would give now.
     pub fn bytes(&self) -> usize {
         let (_, end_bits) = self.tables.symbols[END_OF_BLOCK];
-        self.out.len() + (self.bit_count + u32::from(end_bits)).div_ceil(8) as usize + GZIP_TRAILER_BYTES
+        self.out.len() + (self.bit_count + end_bits).div_ceil(8) as usize + GZIP_TRAILER_BYTES
     }
 
     /// So many bytes can be put in, whatever they are, and [`Deflater::bytes`] stays within a bound.
@@ -133,13 +133,13 @@ impl Deflater {
         let mut lengths = [0; 19];
         for (symbol, length) in HEADER_ORDER.into_iter().zip(code::HEADER_LENGTHS) {
             self.put(u32::from(length), 3);
-            lengths[symbol] = length;
+            lengths[usize::from(symbol)] = length;
         }
         let mut codes = [(0, 0); 19];
         assign(&lengths, &mut codes);
         for run in code::LENGTHS {
-            let (bits, count) = codes[(run & 31) as usize];
-            self.put(u32::from(bits), u32::from(count));
+            let (bits, count) = codes.get(usize::from(run & 31)).copied().unwrap_or_default();
+            self.put(bits, count);
             if run & 31 == REPEAT {
                 self.put(u32::from(run >> 5), 2);
             }
@@ -150,7 +150,7 @@ impl Deflater {
     pub fn finish(&mut self, body: &mut Vec<u8>) {
         self.deflate();
         let (end, bits) = self.tables.symbols[END_OF_BLOCK];
-        self.put(u32::from(end), u32::from(bits));
+        self.put(end, bits);
         self.put(0, 7);
         let bytes = self.bit_count as usize / 8;
         self.out.extend_from_slice(&self.bits.to_le_bytes()[..bytes]);
@@ -175,19 +175,9 @@ impl Deflater {
         while at < end {
             let found = if held.bytes < LONG_MATCH { search.find(at, held.bytes) } else { NO_MATCH };
             at += 1;
-            if found.bytes > 0 {
-                if held.bytes > 0 {
-                    bits.put_code(symbols[input[start] as usize]);
-                    start += 1;
-                }
-                held = found;
-            } else if held.bytes > 0 {
-                let (bucket, rest, count) = bucket_of::<4>(held.bytes as u32 - 3);
-                bits.put_code(symbols[LENGTHS + bucket]);
-                bits.put(rest, count);
-                let (bucket, rest, count) = bucket_of::<2>(held.distance as u32 - 1);
-                bits.put_code(distances[bucket]);
-                bits.put(rest, count);
+            if found.bytes == 0 && held.bytes > 0 {
+                bits.put_bucket::<4>(&symbols[LENGTHS..], held.bytes - 3);
+                bits.put_bucket::<2>(distances, held.distance - 1);
                 start += held.bytes;
                 while at < start {
                     search.remember(at);
@@ -195,8 +185,11 @@ impl Deflater {
                 }
                 held = NO_MATCH;
             } else {
-                bits.put_code(symbols[input[start] as usize]);
-                start += 1;
+                if found.bytes == 0 || held.bytes > 0 {
+                    bits.put(symbols[usize::from(byte(input, start))]);
+                    start += 1;
+                }
+                held = found;
             }
         }
         (self.bits, self.bit_count) = (bits.bits, bits.count);
@@ -206,14 +199,16 @@ impl Deflater {
     /// What lies too far back makes room.
     fn forget(&mut self) {
         let gone = self.at.saturating_sub(WINDOW);
-        self.input.drain(..gone);
+        self.input.copy_within(gone.., 0);
+        self.input.truncate(self.input.len() - gone);
         self.at -= gone;
         self.base += gone;
     }
 
+    #[inline(never)]
     fn put(&mut self, bits: u32, count: u32) {
         let mut to = Bits { out: &mut self.out, bits: self.bits, count: self.bit_count };
-        to.put(bits, count);
+        to.put((bits, count));
         (self.bits, self.bit_count) = (to.bits, to.count);
     }
 }
@@ -227,7 +222,7 @@ struct Bits<'a> {
 
 impl Bits<'_> {
     #[inline(always)]
-    fn put(&mut self, bits: u32, count: u32) {
+    fn put(&mut self, (bits, count): Code) {
         self.bits |= u64::from(bits) << self.count;
         self.count += count;
         if self.count >= 32 {
@@ -242,9 +237,15 @@ impl Bits<'_> {
         self.count -= 32;
     }
 
+    /// A length or a distance: in buckets that get twice as wide, `EACH` of one width. Which one, and the bits that tell where in it.
     #[inline(always)]
-    fn put_code(&mut self, (bits, count): Code) {
-        self.put(u32::from(bits), u32::from(count));
+    fn put_bucket<const EACH: u32>(&mut self, codes: &[Code], value: usize) {
+        let value = value as u32;
+        let shift = EACH.trailing_zeros();
+        let rest = (value | EACH).ilog2() - shift;
+        let bucket = (rest << shift) + (value >> rest);
+        let (bits, count) = codes.get(bucket as usize).copied().unwrap_or_default();
+        self.put((bits | (value & ((1 << rest) - 1)) << count, count + rest));
     }
 }
 
@@ -317,10 +318,15 @@ fn common(input: &[u8], from: usize, index: usize, most: usize) -> usize {
         }
         same += 4;
     }
-    while same < most && input[from + same] == input[index + same] {
+    while same < most && byte(input, from + same) == byte(input, index + same) {
         same += 1;
     }
     same
+}
+
+#[inline(always)]
+fn byte(input: &[u8], at: usize) -> u8 {
+    input.get(at).copied().unwrap_or_default()
 }
 
 /// Four bytes, or nothing behind the end.
@@ -356,32 +362,30 @@ fn crc_of(tables: &CrcTables, mut crc: u32, bytes: &[u8]) -> u32 {
     bytes[whole..].iter().fold(crc, |crc, byte| crc >> 8 ^ tables[0][(crc as u8 ^ byte) as usize])
 }
 
-/// Lengths and distances are coded in buckets that get twice as wide, `EACH` of one width: which one, and the bits that tell where in it.
-fn bucket_of<const EACH: u32>(value: u32) -> (usize, u32, u32) {
-    let shift = EACH.trailing_zeros();
-    let count = (value | EACH).ilog2() - shift;
-    let bucket = (count << shift) + (value >> count);
-    (bucket as usize, value & ((1 << count) - 1), count)
-}
-
 /// What [`code::LENGTHS`] says, one by one.
 fn code_lengths() -> [u8; SYMBOLS + DISTANCES] {
     let mut lengths = [0; SYMBOLS + DISTANCES];
-    let mut index = 0;
+    let mut places = lengths.iter_mut();
+    let mut last = 0;
     for run in code::LENGTHS {
-        let (length, count) = if run & 31 == REPEAT { (lengths[index - 1], 3 + (run >> 5) as usize) } else { (run & 31, 1) };
-        lengths[index..index + count].fill(length);
-        index += count;
+        let mut count = 1;
+        if run & 31 == REPEAT {
+            count = 3 + usize::from(run >> 5);
+        } else {
+            last = run & 31;
+        }
+        places.by_ref().take(count).for_each(|place| *place = last);
     }
     lengths
 }
 
 /// Codes by their lengths, as the format has it: the shorter first, those of one length in order. What is sent first is the highest bit.
+#[inline(never)]
 fn assign(lengths: &[u8], codes: &mut [Code]) {
-    let mut next = 0u16;
+    let mut next = 0u32;
     for length in 1..16 {
-        for (code, _) in codes.iter_mut().zip(lengths).filter(|(_, of)| **of == length) {
-            *code = (next.reverse_bits() >> (16 - length), length);
+        for (code, _) in codes.iter_mut().zip(lengths).filter(|(_, of)| u32::from(**of) == length) {
+            *code = (next.reverse_bits() >> (32 - length), length);
             next += 1;
         }
         next <<= 1;

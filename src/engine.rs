@@ -779,7 +779,7 @@ impl Engine {
         let resource = self.resource_message();
         let schema = self.schema();
         let deflater = self.deflater.get_or_insert_with(Deflater::new);
-        trace::export_request(deflater.input(), &resource, &self.scopes, schema, self.queue.spans_of(&group));
+        trace::export_request(deflater.input(), &resource, &self.scopes, schema, self.queue.spans_of(group));
         deflater.deflate();
         true
     }
