@@ -339,12 +339,12 @@ fn word(input: &[u8], at: usize) -> u32 {
 type CrcTables = [[u32; 256]; 4];
 
 fn crc_tables(tables: &mut CrcTables) {
-    for byte in 0..256 {
-        let mut crc = byte as u32;
+    for (byte, index) in (0u32..256).zip(0..) {
+        let mut crc = byte;
         for _ in 0..8 {
             crc = crc >> 1 ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 };
         }
-        tables[0][byte] = crc;
+        tables[0][index] = crc;
     }
     for index in 256..1024 {
         let before = tables[index / 256 - 1][index % 256];

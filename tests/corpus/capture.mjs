@@ -28,10 +28,10 @@ const SITES = {
     init: { serviceName: 'shop-web', serviceVersion: '2024.11.3', resourceAttributes: { 'deployment.environment.name': 'production' } },
     resources: (index) =>
       [`/assets/chunk-${hashed(index)}.js`, `/assets/${['cart', 'search', 'header', 'footer'][index % 4]}-${hashed(index)}.css`, `/images/products/${4711 + index * 37}/400x300.webp?v=${index}`][index % 3],
-    request: (random) => [
-      `/api/v2/customers/${random(12)}/orders/${random(8)}?include=items,shipping&currency=EUR&page=${random(1)}&session=${random(20)}`,
+    request: (random, hex) => [
+      `/api/v2/customers/${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}/orders/${hex(16)}?include=items,shipping&page=2`,
       `/api/v2/products/${random(10)}/recommendations?limit=24&locale=de-DE&experiment=${random(16)}&ref=checkout`,
-      `/api/v2/carts/${random(32)}/items/${random(8)}/availability?warehouse=north&postcode=10115`,
+      `/api/v2/carts/${hex(32)}/items/${hex(8)}/availability?warehouse=north&postcode=10115`,
     ],
     spans: [
       ['checkout', { 'app.page': '/cart/checkout', 'app.component': 'PaymentForm', 'enduser.role': 'customer', 'app.payment.method': 'credit_card', 'app.cart.items': 3, 'app.cart.total': 129.95 }],
@@ -45,9 +45,9 @@ const SITES = {
     init: { serviceName: 'frontpage', serviceVersion: 'v118-4e1f', resourceAttributes: { 'deployment.environment.name': 'staging', 'team.name': 'audience' } },
     resources: (index) =>
       [`/_next/static/chunks/${index * 13}-${hashed(index)}.js`, `/photos/2024/11/${10 + (index % 20)}/${hashed(index)}/headline_${index}.jpg?w=640&q=75`, `/_next/static/css/${hashed(index)}.css`, `/fonts/serif-${index}.woff2`][index % 4],
-    request: (random) => [
-      `/graphql?operationName=ArticleTeasers&variables=%7B%22section%22%3A%22${random(6)}%22%2C%22first%22%3A20%7D&hash=${random(24)}`,
-      `/content/stories/${random(4)}-${random(4)}-${random(4)}/comments?sort=newest&cursor=${random(28)}&reader=${random(10)}`,
+    request: (random, hex) => [
+      `/graphql?operationName=ArticleTeasers&variables=%7B%22section%22%3A%22${random(6)}%22%2C%22first%22%3A20%7D&hash=${hex(32)}`,
+      `/content/stories/${hex(8)}-${hex(4)}-${hex(4)}-${hex(12)}/comments?sort=newest&cursor=${random(28)}&reader=${random(10)}`,
       `/telemetry/reader/${random(36)}/scroll-depth?story=${random(9)}&edition=international`,
     ],
     spans: [
@@ -58,8 +58,10 @@ const SITES = {
   },
 };
 
-/** Text of these characters, drawn by chance. Runs in the page, too. */
-const random = (length) => Array.from({ length }, () => 'abcdefghijklmnopqrstuvwxyz0123456789'[Math.floor(Math.random() * 36)]).join('');
+/** Text by chance, as ids are made of. */
+const drawn = (characters) => (length) => Array.from({ length }, () => characters[Math.floor(Math.random() * characters.length)]).join('');
+const random = drawn('abcdefghijklmnopqrstuvwxyz0123456789');
+const hex = drawn('0123456789abcdef');
 
 /** A page with so many subresources, some of them from another host. */
 const pageLoad = (count) => ({ site, cdn }) => {
@@ -76,7 +78,7 @@ const pageLoad = (count) => ({ site, cdn }) => {
 
 const requests = (count) => ({ site }) => ({
   body: '',
-  args: Array.from({ length: count }, (_, index) => site.request(random)[index % 3]),
+  args: Array.from({ length: count }, (_, index) => site.request(random, hex)[index % 3]),
   visit: async (urls) => {
     const byXhr = (url) =>
       new Promise((resolve) => {

@@ -1,0 +1,108 @@
+// What compression costs and gains: against the browser's own, on the same bytes, in the same page.
+
+import { atMost } from '../limits.mjs';
+
+const SPANS = 512;
+
+/** Runs in the page: client spans with URLs of 100 characters and ids by chance. */
+function prepare() {
+  const { Instance } = WebAssembly;
+  const longest = (globalThis.longest = { ms: 0 });
+  const memory = (globalThis.coreMemory = {});
+  WebAssembly.Instance = function (...given) {
+    const { exports } = new Instance(...given);
+    memory.of = exports.memory;
+    const timed = Object.entries(exports).map(([name, own]) => {
+      if (typeof own !== 'function') return [name, own];
+      const call = (...args) => {
+        const startedMs = performance.now();
+        const result = own(...args);
+        longest.ms = Math.max(longest.ms, performance.now() - startedMs);
+        return result;
+      };
+      return [name, call];
+    });
+    return { exports: Object.fromEntries(timed) };
+  };
+  globalThis.bodies = [];
+  const answer = { ok: true, status: 200, headers: new Headers(), arrayBuffer: async () => new ArrayBuffer(0) };
+  globalThis.fetch = async (url, { body, headers }) => {
+    bodies.push({ bytes: body.slice(), gzip: new Headers(headers).has('content-encoding') });
+    return answer;
+  };
+  globalThis.makeRequests = async (count, pausesAfter = Infinity) => {
+    const hex = () => crypto.randomUUID().replaceAll('-', '');
+    for (let index = 1; index <= count; index++) {
+      const url = `https://api.shop.example.com/v2/customers/${hex()}/orders/${hex().slice(18)}?page=2`;
+      const attributes = {
+        'http.request.method': 'GET',
+        'url.full': url,
+        'server.address': 'api.shop.example.com',
+        'server.port': 443,
+        'http.response.status_code': 200,
+        'network.protocol.version': '2',
+        'http.response.body.size': 1000 + index * 7,
+      };
+      sdk.tracer.startSpan('GET', { kind: 2, attributes }).end();
+      if (index % pausesAfter === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const through = async (bytes, stream) => new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer());
+  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+
+  /** All at once, as when nobody had time before. */
+  globalThis.compareAtOnce = async (count, times) => {
+    const [ours, theirs] = [[], []];
+    let bytes = 0;
+    let theirBytes = 0;
+    for (let time = 0; time < times; time++) {
+      await makeRequests(count);
+      let startedMs = performance.now();
+      const sent = sdk.send();
+      ours.push(performance.now() - startedMs);
+      await sent;
+      const { bytes: body, gzip } = bodies.pop();
+      if (!gzip) throw new Error('the body is not compressed');
+      const raw = await through(body, new DecompressionStream('gzip'));
+      startedMs = performance.now();
+      const compressed = await through(raw, new CompressionStream('gzip'));
+      theirs.push(performance.now() - startedMs);
+      (bytes += body.length), (theirBytes += compressed.length);
+    }
+    return { speed: median(ours) / median(theirs), bytesRatio: bytes / theirBytes, spanBytes: bytes / count / times, atOnce: median(ours) };
+  };
+
+  /** As in a page that has idle moments: the longest call into the core, the export included. */
+  globalThis.longestInIdle = async (count, times) => {
+    const longestMs = [];
+    for (let time = 0; time < times; time++) {
+      await makeRequests(count - 1, 40);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      longest.ms = 0;
+      await sdk.send();
+      longestMs.push(longest.ms);
+    }
+    return median(longestMs);
+  };
+}
+
+export default {
+  rounds: 5,
+  variants: { webspan: { sdk: 'webspan', options: { waits: true, collector: '/' } } },
+  async measure(page) {
+    await page.evaluate(`(${prepare})()`);
+    await page.start();
+    await page.evaluate('makeRequests(512).then(() => sdk.send())');
+    const atOnce = await page.evaluate(`compareAtOnce(${SPANS}, 15)`);
+    const export512 = await page.evaluate(`longestInIdle(${SPANS}, 10)`);
+    return { ...atOnce, export512, memory: (await page.evaluate('coreMemory.of.buffer.byteLength')) / 1e6 };
+  },
+  figures: {
+    speed: { row: 'compression of 512 client spans, encoding included, ratio to the time of CompressionStream', unit: 'ratio', limit: atMost(1 / 1.4) },
+    bytesRatio: { row: 'bytes of these, ratio to CompressionStream', unit: 'ratio', limit: atMost(1.05) },
+    spanBytes: { row: 'bytes of each', unit: 'B' },
+    atOnce: { row: 'longest task when all are compressed at once', unit: 'ms' },
+    export512: { row: 'longest task of an export of 512 spans that were compressed ahead', unit: 'ms', limit: atMost(0.3) },
+    memory: { row: 'wasm memory after these', unit: 'MB', limit: atMost(1.7) },
+  },
+};
