@@ -15,9 +15,6 @@ export const STAGED = -2;
 export const RESOURCE = -3;
 export const GLOBALS = -4;
 
-/** `start` found no random bytes (`NEEDS_RANDOM` in abi.rs). */
-export const NEEDS_RANDOM = -2;
-
 /** How a value is handed over: its type (abi.rs), and a number. For text that is its length. */
 export const [TEXT, NUMBER, BOOL, LIST] = [0, 1, 2, 3];
 
@@ -133,15 +130,10 @@ export class Core {
     // UTF-8 needs three bytes at most for each unit of UTF-16.
     if (at + length * 3 > this.bytes.length) this.grow(at, at + length * 3);
     const bytes = this.bytes;
-    if (length < SHORT_TEXT) {
-      let index = 0;
-      for (; index < length; index++) {
-        const code = text.charCodeAt(index);
-        if (code > 127) break;
-        bytes[at + index] = code;
-      }
-      if (index === length) return length;
-    }
+    let index = 0;
+    // What is written before it turns out to be none of ASCII is written over below.
+    if (length < SHORT_TEXT) while (index < length && (bytes[at + index] = text.charCodeAt(index)) < 128) index++;
+    if (index === length) return length;
     return (this.encoder ??= new TextEncoder()).encodeInto(text, bytes.subarray(at)).written;
   }
 
@@ -159,7 +151,7 @@ export class Core {
    */
   name(name: string): number {
     let place = this.kept.get(name);
-    if (place === undefined) {
+    if (!place) {
       place = this.x.keep_text(this.text(name, 0));
       if (place < -1) this.kept.set(name, place);
     }

@@ -257,7 +257,6 @@ class Instance implements Webspan {
     const stateBytes = core.x.read_tracestate(core.text(tracestate, 0));
     const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
     if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
-    core.refresh();
     return new CoreSpan(core, -1, true, state);
   }
 

@@ -30,6 +30,7 @@ export class CoreSpan implements Span {
     private readonly remote: boolean,
     readonly traceState: string | undefined,
   ) {
+    core.refresh();
     const words = core.words;
     this.a = words[0];
     this.b = words[1];
@@ -79,15 +80,7 @@ export class CoreSpan implements Span {
   }
 
   setAttribute(key: string, value: AttributeValue): this {
-    // As `recorded` does, at once: this is called most of all.
-    if (this.handle >= 0) {
-      try {
-        setAttribute(this.core, this.handle, `${key}`, value);
-      } catch (error) {
-        this.core.caught(error);
-      }
-    }
-    return this;
+    return this.recorded(setAttribute, key, value);
   }
 
   setAttributes(attributes: Attributes): this {
@@ -172,7 +165,7 @@ function addEvent(core: Core, handle: number, name: string, attributesOrStartTim
   const isTime = isTimeInput(attributesOrStartTime);
   const at = millis(core, isTime ? attributesOrStartTime : startTime);
   const text = String(name);
-  stage(core, 0, isTime ? undefined : entries(attributesOrStartTime));
+  stage(core, 0, entries(isTime ? undefined : attributesOrStartTime));
   core.x.add_event(handle, core.name(text), at);
 }
 
@@ -211,6 +204,8 @@ export function setAttributes(core: Core, handle: number, attributes: Attributes
 /** Values of other types than OpenTelemetry knows are ignored, as in its SDKs. */
 function setAttribute(core: Core, handle: number, key: string, value: AttributeValue | undefined): void {
   const { x } = core;
+  // Whatever the page gives as one.
+  key = `${key}`;
   switch (typeof value) {
     case 'string': {
       const keyBytes = core.name(key);
@@ -250,7 +245,6 @@ export function fromContext(core: Core, context: SpanContext): CoreSpan | undefi
   // Written by hand or by another SDK, the ids may be in upper case.
   const traceparent = `00-${traceId}-${spanId}-${hex(traceFlags & 255, 2)}`.toLowerCase();
   if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
-  core.refresh();
   return new CoreSpan(core, -1, !!isRemote, traceState?.serialize());
 }
 

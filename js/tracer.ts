@@ -2,7 +2,7 @@
 
 import type { Context, Span, SpanOptions, Tracer } from './api.js';
 import type { ActiveSpan } from './context.js';
-import { type Core, NEEDS_RANDOM } from './core.js';
+import type { Core } from './core.js';
 import type { Attributes, SamplerFunction } from './options.js';
 import { coreSpan, CoreSpan, millis, setAttributes } from './span.js';
 
@@ -13,12 +13,6 @@ const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING'
 type Start = (scope: number, core: Core, name: string, kind: number, startMs: number) => number;
 
 const start: Start = (scope, core, name, kind, startMs) => core.x.start_span(core.name(name), kind, scope, startMs, 0);
-
-/** What the next span needs to know. */
-function tell(core: Core, parent: CoreSpan | undefined, sampled: boolean | undefined): void {
-  if (parent?.isValid()) parent.setParent();
-  if (sampled !== undefined) core.x.set_decision(+!!sampled);
-}
 
 export class CoreTracer implements Tracer {
   private scope: number | undefined;
@@ -76,8 +70,8 @@ export class CoreTracer implements Tracer {
     attributes: Attributes | undefined,
     suppressed: boolean,
     start: Start,
-    kind = 0,
-    startMs = 0,
+    kind?: number,
+    startMs?: number,
   ): CoreSpan {
     const { core } = this;
     this.touch?.();
@@ -87,15 +81,11 @@ export class CoreTracer implements Tracer {
       const nameBytes = core.text(this.name, 0);
       this.scope = core.x.add_scope(nameBytes, core.text(this.version, nameBytes));
     }
-    tell(core, from, sampled);
-    let handle = start(this.scope!, core, name, kind, startMs);
-    if (handle === NEEDS_RANDOM) {
-      // This calls `crypto.getRandomValues`, which the page may have replaced by anything: also by what starts spans.
-      core.x.refill_pool();
-      tell(core, from, sampled);
-      handle = start(this.scope!, core, name, kind, startMs);
-    }
-    core.refresh();
+    // First, as it may call `crypto.getRandomValues`, which the page may have replaced by anything: also by what starts spans.
+    core.x.refill_pool();
+    if (from?.isValid()) from.setParent();
+    if (sampled !== undefined) core.x.set_decision(+!!sampled);
+    const handle = start(this.scope!, core, name, kind!, startMs!);
     const span = new CoreSpan(core, handle, false, from?.traceState);
     if (handle >= 0 && span.traceState) core.x.set_trace_state(handle, core.text(span.traceState, 0));
     return span;

@@ -29,7 +29,7 @@ use crate::retry::{Answer, Policy};
 use crate::sampler::Sampler;
 use crate::span::StatusCode;
 
-/// `start` had no random bytes: call `refill`, write the texts again, start again.
+/// `start` had no random bytes, since nobody has called `refill_pool`, or the system has none.
 const NEEDS_RANDOM: i32 = -2;
 
 /// How JavaScript hands over a value: which of its types it is, and a number. Any other kind is a list, and within a list a hole; of a global
@@ -77,7 +77,7 @@ impl TextArea {
     fn keep(&mut self, bytes: i32) -> i32 {
         let start = self.kept.len();
         match self.scratch.get(..bytes as usize) {
-            Some(text) if (1..256).contains(&bytes) && start + text.len() <= KEPT_BYTES => {
+            Some(text) if bytes < 256 && start + text.len() <= KEPT_BYTES => {
                 self.kept.extend_from_slice(text);
                 !((start as i32) << 8 | bytes)
             }
@@ -193,9 +193,12 @@ pub fn keep_text(bytes: i32) -> i32 {
     with(|door| door.area.keep(bytes))
 }
 
-/// Draws random bytes. False: the system has none.
+/// Draws random bytes, when there are too few left for a span. False: the system has none.
 #[wasm_bindgen]
 pub fn refill_pool() -> bool {
+    if !with(|door| door.engine.needs_random()) {
+        return true;
+    }
     // Outside of the borrow: this calls JavaScript.
     let drawn = id::draw();
     let some = drawn.is_some();

@@ -273,13 +273,18 @@ impl Engine {
 
     // ---- spans
 
+    /// There are too few random bytes left to start a span with.
+    pub fn needs_random(&self) -> bool {
+        self.pool.is_low()
+    }
+
     pub fn refill(&mut self, random: Box<[u8]>) {
         self.pool = Pool::new(random);
     }
 
     /// After this, [`Engine::started`] is the context of the new span, recorded or not.
     pub fn start(&mut self, start: &Start) -> Started {
-        if self.pool.is_low() {
+        if self.needs_random() {
             return Started::NeedsRandom;
         }
         let parent = start.parent.as_ref().filter(|parent| parent.is_valid());
