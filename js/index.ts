@@ -25,7 +25,7 @@ import { SpanProcessors } from './processors.js';
 import { Session } from './session.js';
 
 export type * from './api.js';
-export type { AttributeValue, Attributes, BatchOptions, CaptureOption, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, ParentSpanContext, RedactOptions, RetryOptions, SamplerFunction, SamplerOption, UrlPattern, WebspanOptions } from './options.js';
+export type { AttributeValue, Attributes, BatchOptions, CaptureOption, DocumentLoadHooks, DocumentLoadOptions, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, NavigationOptions, ParentSpanContext, RedactOptions, RequestOptions, RetryOptions, SamplerFunction, SamplerOption, SessionOptions, UrlPattern, WebspanOptions, XhrOptions } from './options.js';
 
 /** Where the started instance is known to every copy of this package in the page. */
 const INSTANCE = Symbol.for('webspan.instance');

@@ -7,8 +7,11 @@ import type {
   BatchOptions,
   CaptureOption,
   Context,
+  DocumentLoadHooks,
+  DocumentLoadOptions,
   Exception,
   FetchOptions,
+  FinishedSpan,
   HeadersFunction,
   HeadersOption,
   HeadersRecord,
@@ -17,14 +20,18 @@ import type {
   LimitsOptions,
   Link,
   Loss,
+  NavigationOptions,
   ParentSpanContext,
   RedactOptions,
+  RequestOptions,
   RetryOptions,
   SamplerFunction,
   SamplerOption,
+  SessionOptions,
   Span,
   SpanContext,
   SpanOptions,
+  SpanProcessor,
   SpanStatus,
   Stats,
   TimeInput,
@@ -33,6 +40,7 @@ import type {
   UrlPattern,
   Webspan,
   WebspanOptions,
+  XhrOptions,
 } from 'webspan';
 
 /** Fails to compile unless the two types are the same. */
@@ -63,9 +71,12 @@ const limits: Required<LimitsOptions> = {
   linkCountLimit: 1,
   attributePerEventCountLimit: 1,
   attributePerLinkCountLimit: 1,
+  spansPerMinute: 1,
 };
 const redact: Required<RedactOptions> = { keys: ['session'], url: (url: string) => url.replace(/\d+/g, '0') };
+const requests: Required<RequestOptions> = { ignoreUrls: patterns, ignoreNetworkEvents: true, measureRequestSize: true, requireParentSpan: true };
 const fetchOptions: Required<FetchOptions> = {
+  ...requests,
   requestHook(span: HookSpan, request: Request | RequestInit) {
     if (span.isRecording()) span.setAttribute('app.has_body', !!request.body);
   },
@@ -76,9 +87,36 @@ const fetchOptions: Required<FetchOptions> = {
     span.setStatus({ code: 2, message: 'by a hook' });
     span.recordException(new Error('in a hook'));
   },
-  ignoreUrls: patterns,
 };
-const instrumentations: Required<InstrumentationsOptions> = { fetch: fetchOptions };
+const xhrOptions: Required<XhrOptions> = {
+  ...requests,
+  requestHook(span: HookSpan, xhr: XMLHttpRequest) {
+    span.setAttribute('app.timeout_ms', xhr.timeout);
+  },
+  applyCustomAttributesOnSpan: (span, xhr) => void span.setAttribute('app.status', xhr.status),
+};
+const documentHooks: Required<DocumentLoadHooks> = {
+  documentLoad: (span) => void span.setAttribute('app.language', document.documentElement.lang),
+  documentFetch: (span: HookSpan) => span.updateName('document'),
+  resourceFetch: (span, resource) => void span.setAttribute('app.kind', resource.initiatorType),
+};
+const documentLoad: Required<DocumentLoadOptions> = {
+  applyCustomAttributesOnSpan: documentHooks,
+  ignoreNetworkEvents: true,
+  ignorePerformancePaintEvents: true,
+};
+const navigation: Required<NavigationOptions> = { quietMillis: 1, maxDurationMillis: 2 };
+const instrumentations: Required<InstrumentationsOptions> = { fetch: fetchOptions, xhr: xhrOptions, documentLoad, navigation, errors: false };
+const session: Required<SessionOptions> = { storage: 'localStorage', idleMillis: 1, maxAgeMillis: 2 };
+const processor: SpanProcessor = {
+  onStart: (span: Span, parent: SpanContext | undefined) => void span.setAttribute('app.parent', parent?.spanId ?? 'none'),
+  onEnd(span: FinishedSpan) {
+    const { name, kind, parentSpanId, startTimeUnixNano, endTimeUnixNano, attributes, events, status } = span;
+    if (attributes['app.noise']) return span.drop();
+    span.setAttributes({ name, kind, parentSpanId, start: startTimeUnixNano, end: endTimeUnixNano, events: events.length, code: status.code });
+    span.updateName(span.spanContext().traceId);
+  },
+};
 
 declare const captures: CaptureOption[];
 
@@ -102,6 +140,12 @@ const options: Required<WebspanOptions> = {
   consent: 'pending',
   instrumentations,
   captures,
+  compression: 'gzip',
+  pageTrace: false,
+  semconv: 'dup',
+  session,
+  documentUrl: true,
+  spanProcessors: [processor, { onEnd() {} }],
   redact,
   limits,
   onError: (error: Error) => console.error(error.message),
@@ -130,11 +174,13 @@ const everyMember: Record<keyof Webspan, unknown> = {
   flush: webspan.flush().then(),
   shutdown: webspan.shutdown().then(),
   stats: webspan.stats(),
+  setAttributes: webspan.setAttributes({ tenant: 'acme', gone: undefined }),
+  setUser: [webspan.setUser('u1'), webspan.setUser(null)],
   setConsent: [webspan.setConsent(true), webspan.setConsent(false)],
 };
 const { ended, queued, inFlight, delivered, resent, dropped }: Stats = webspan.stats();
 const lost: number = dropped.queueFull + dropped.rejected + dropped.refused + dropped.expired + dropped.evicted +
-  dropped.consent + dropped.noEndpoint + dropped.shutdown + dropped.coreFailed + dropped.notReady;
+  dropped.consent + dropped.noEndpoint + dropped.shutdown + dropped.rateLimited + dropped.filtered + dropped.coreFailed + dropped.notReady;
 const losses: [Loss, number][] = [['queueFull', dropped.queueFull], ['evicted', dropped.evicted]];
 const accounted: boolean = ended === queued + inFlight + delivered + lost && resent >= 0;
 
