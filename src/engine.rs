@@ -42,8 +42,9 @@ const KEEPALIVE_SHARE_VISIBLE_BYTES: usize = 16_384;
 /// Bodies below this are sent as they are: there is little to save.
 const LEAST_COMPRESSED_BYTES: usize = 2048;
 
-/// So much is compressed at a time, in about a tenth of a millisecond.
-const SLICE_BYTES: usize = 16_384;
+/// So much is compressed at a time, in about a tenth of a millisecond. Half of the window of the deflate, at most: each slice tells the resource
+/// again, which costs next to nothing as long as the one before is in sight.
+const SLICE_BYTES: usize = 8192;
 
 /// Time for the page between two slices.
 const SLICE_PAUSE_MS: f64 = 5.0;
