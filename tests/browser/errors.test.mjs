@@ -94,7 +94,9 @@ test('the page\'s own listeners, preventDefault and window.onerror behave as wit
   const bare = await page.evaluate(run);
   assert.deepEqual(ours, bare);
   assert.deepEqual(complaints, [...pageErrors, ...consoleErrors]);
-  assert.equal((await errorsOf(receiver, 3)).length, 3);
+  // The page was left: what was not answered yet may have been sent twice.
+  const ids = (await errorsOf(receiver, 3)).map(({ spanId }) => spanId);
+  assert.equal(new Set(ids).size, 3);
 });
 
 test('an error belongs to the active span, else to the trace of the page', async (t) => {

@@ -215,7 +215,7 @@ describe('in Chromium', async () => {
       const before = globals();
       const { init } = await import('/node_modules/webspan/dist/index.js');
       const byImport = [...listenedTo, ...differences(before, globals())];
-      const instance = init({ endpoint: '/otlp' });
+      const instance = init({ endpoint: '/otlp', instrumentations: { documentLoad: false } });
       const byInit = differences(before, globals()).filter((name) => !name.startsWith('Symbol(webspan.instance).'));
       await instance.shutdown();
       return { byImport, byInit, inTheEnd: differences(before, globals()) };
