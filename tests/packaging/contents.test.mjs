@@ -128,7 +128,7 @@ test('source maps lead from what is minified to the line that it was made of', (
     const found = new SourceMap(map);
     const lines = read(bundle).split('\n');
     for (const [source, text] of [
-      ['../js/index.ts', 'init() was called before'],
+      ['../js/instance.ts', 'init() was called before'],
       ['../js/options.ts', 'propagateTraceHeaderCorsUrls:'],
       ['../js/transport.ts', 'retry-after'],
       ['../js/capture/fetch.ts', 'new Request('],

@@ -1,0 +1,412 @@
+// What is started: it puts the captures, the core and the transport together, and stops them again.
+
+import type { Span, Stats, Webspan } from './api.js';
+import type { Capture, CaptureHost, InstallCapture } from './capture/capture.js';
+import { installDocumentLoad } from './capture/document.js';
+import { installErrors } from './capture/errors.js';
+import { DOCUMENT_URL, SESSION_ID, SESSION_PREVIOUS_ID, USER_ID } from './capture/facts.js';
+import { installFetch } from './capture/fetch.js';
+import { installNavigation } from './capture/navigation.js';
+import { ResourceTimings } from './capture/timing.js';
+import { installXhr } from './capture/xhr.js';
+import { wallMs } from './clock.js';
+import { ActiveSpan } from './context.js';
+import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
+import { load as loadDiagnosis } from '#diagnosis';
+import { load } from '#fallback';
+import type { Attributes, Settings } from './options.js';
+import type { SpanMessage } from './otlp.js';
+import { isPrerendering, watchPage } from './page.js';
+import { SpanProcessors } from './processors.js';
+import { Session } from './session.js';
+import { CoreSpan, pushList, setAttributes } from './span.js';
+import { textOf } from './thrown.js';
+import { CoreTracer } from './tracer.js';
+import { Transport } from './transport.js';
+
+/** Where the started instance is known to every copy of this package in the page. */
+export const INSTANCE = Symbol.for('webspan.instance');
+export const global = globalThis as { [INSTANCE]?: Instance };
+
+/** The scope of the page's own spans. */
+export const NAME = 'webspan';
+export const VERSION = __VERSION__;
+
+/** How the page has turned (`page_turned` in abi.rs). */
+const [VISIBLE, HIDDEN, KEPT, GONE] = [0, 1, 2, 3];
+
+/** `semconv` of `set_options` in abi.rs. */
+const SEMCONV = ['stable', 'legacy', 'dup'];
+
+/** Severities of the option `logLevel`. */
+const LEVELS = ['none', 'error', 'warn', 'info', 'debug'];
+
+export class Instance implements Webspan {
+  readonly active: ActiveSpan;
+  readonly core: Core;
+  readonly tracer: CoreTracer;
+  private readonly transport: Transport;
+  private uninstall = () => {};
+  /** The user's word; undefined while there is none. */
+  private consent: boolean | undefined;
+  private prerendering = isPrerendering();
+  private captures: Capture[] = [];
+  private timings: ResourceTimings | undefined;
+  /** What is told once. */
+  private readonly told = new Set<string>();
+  /** How deep in code that the page gave us: what that fetches is not traced. */
+  private asideDepth = 0;
+  /** What waits until the core is there; undefined once it is known that it will never be. */
+  private later: (() => void)[] | undefined = [];
+  private readonly touch: ((handle?: number) => void) | undefined;
+  private session: Session | undefined;
+  private final: Stats | undefined;
+  private stopping: Promise<void> | undefined;
+
+  constructor(private readonly settings: Settings) {
+    this.active = new ActiveSpan(settings.pageTrace);
+    this.consent = settings.consent === 'granted' || undefined;
+    const core = (this.core = new Core(
+      (error) => {
+        this.uninstall();
+        this.transport.release();
+        this.report(`switched off, as its core has failed: ${textOf(error)}`, 'error');
+      },
+      (error) => this.report(`ignored what was thrown at it: ${textOf(error)}`, 'warn'),
+    ));
+    this.transport = new Transport(core, settings, {
+      fetch: globalThis.fetch,
+      report: (message) => this.report(message, 'warn'),
+      show: (spans) => this.show(spans),
+      aside: (run) => this.aside(run),
+    });
+    this.touch = this.toucher();
+    if (settings.spanProcessors.length) core.processors = new SpanProcessors(core, settings.spanProcessors, (run) => this.aside(run));
+    this.tracer = this.getTracer(NAME, VERSION);
+    try {
+      core.start();
+    } catch (error) {
+      this.fallBack(error);
+    }
+    if (core.on) this.guard(() => this.configure());
+    this.install();
+  }
+
+  private install(): void {
+    const { core, settings } = this;
+    const host: CaptureHost = {
+      core,
+      settings,
+      active: this.active,
+      timings: new ResourceTimings((run) => this.attempt(run)),
+      shown: (href) => this.shown(href),
+      whenOn: (run) => this.whenOn(run),
+      visit: (handle) => this.touch?.(handle),
+      tracer: (name) => this.getTracer(`${NAME}/${name}`, VERSION),
+      silent: () => this.silent() || this.asideDepth > 0,
+      propagates: () => this.consent === true,
+      aside: (run) => this.aside(run),
+      guard: (run) => this.attempt(run),
+    };
+    this.timings = host.timings;
+    const add = (name: string, there: unknown, install: () => Capture) => {
+      if (!there) return;
+      try {
+        this.captures.push(install());
+      } catch (error) {
+        this.report(`cannot trace ${name}: ${textOf(error)}`, 'warn');
+      }
+    };
+    const { fetch, xhr, documentLoad, navigation, errors } = settings.instrumentations;
+    add('why requests fail', settings.debug, () => {
+      // Where it cannot be loaded, nothing is said.
+      const diagnosis = loadDiagnosis().then(({ start }) => start((message) => this.report(message, 'warn')), () => {});
+      core.failed = (...failure) => diagnosis.then((started) => started?.tell(...failure));
+      return { uninstall: () => diagnosis.then((started) => started?.stop()) };
+    });
+    // The page load first: it is the parent of what follows.
+    add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
+    add('navigation', navigation, () => installNavigation(host, navigation as never));
+    // Before the requests: when the page goes, who waits for some has to be asked before these are ended.
+    settings.captures.forEach((capture, index) => add(`captures[${index}]`, true, () => (capture as unknown as InstallCapture)(host)));
+    add('fetch', fetch && globalThis.fetch, () => installFetch(host, fetch as never));
+    add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
+    add('errors', errors, () => installErrors(host));
+    const unwatch = watchPage({
+      hidden: () => this.settle(HIDDEN),
+      leaving: (kept) => this.settle(kept ? KEPT : GONE),
+      visible: () => this.guard(() => core.x.page_turned(VISIBLE, core.now())),
+      activated: () => {
+        this.prerendering = false;
+        this.guard(() => this.hold());
+      },
+    });
+    this.uninstall = () => {
+      this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall()));
+      unwatch();
+    };
+  }
+
+  /** Nothing is recorded. */
+  private silent(): boolean {
+    return this.consent === false || !!this.stopping;
+  }
+
+  getTracer(name: string, version = ''): CoreTracer {
+    const { sampler } = this.settings;
+    const own = typeof sampler === 'function' ? (...asked: Parameters<typeof sampler>) => this.sampled(() => sampler(...asked)) : undefined;
+    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name), textOf(version), this.touch);
+  }
+
+  flush(): Promise<void> {
+    this.guard(() => this.settleCaptures(false));
+    return this.core.on ? this.transport.flush() : Promise.resolve();
+  }
+
+  shutdown(): Promise<void> {
+    if (!this.stopping) {
+      this.guard(() => this.settleCaptures(true));
+      this.uninstall();
+      const stopping: Promise<void> = (this.stopping = this.flush().then(() => {
+        // Started again meanwhile.
+        if (this.stopping !== stopping) return;
+        this.guard(() => this.core.x.discard_spans(1));
+        this.final = this.stats();
+        this.core.stop();
+        this.transport.stop();
+        if (global[INSTANCE] === this) delete global[INSTANCE];
+      }));
+    }
+    return this.stopping;
+  }
+
+  /** A second `init`: one that is being shut down goes on, as when a framework mounts, unmounts and mounts again. */
+  again(): this {
+    if (this.stopping && !this.final) {
+      this.stopping = undefined;
+      this.install();
+    } else {
+      this.report('init() was called before; this call changes nothing', 'warn');
+    }
+    return this;
+  }
+
+  stats(): Stats {
+    return this.final ?? this.core.stats();
+  }
+
+  setAttributes(attributes: Attributes): void {
+    this.attempt(() => {
+      // As they are now: the core may come later.
+      const given = { ...attributes };
+      this.whenOn(() => setAttributes(this.core, GLOBALS, given));
+    });
+  }
+
+  setUser(id: string | null): void {
+    this.whenOn(() => this.core.fact(GLOBALS, USER_ID, id == null ? id : String(id)));
+  }
+
+  private whenOn(run: () => void): void {
+    if (this.core.on) this.attempt(run);
+    else this.later?.push(run);
+  }
+
+  private shown(href: string): string {
+    const { core, settings } = this;
+    const word = settings.redact && settings.redact.url;
+    if (!word) return href;
+    // Without an answer nothing of it is known to be harmless.
+    let answer = 'REDACTED';
+    this.aside(() => (answer = String(word(core.read(core.x.redact_url(core.text(href, 0)))))));
+    return answer;
+  }
+
+  /** What sees to the attributes that change by themselves: those of every span, or of one that is open. Nothing where nobody asked for them. */
+  private toucher(): ((handle?: number) => void) | undefined {
+    const { core, settings } = this;
+    const { session: rules, documentUrl } = settings;
+    if (!rules && !documentUrl) return undefined;
+    const session = rules && new Session(rules, () => this.consent === true);
+    this.session = session || undefined;
+    let href: string;
+    const told: Record<number, string | undefined> = {};
+    return (handle = GLOBALS) =>
+      this.attempt(() => {
+        if (!core.on) return;
+        if (documentUrl && href !== location.href) core.fact(GLOBALS, DOCUMENT_URL, this.shown((href = location.href)));
+        // A page that is only prerendered is no visit.
+        if (!session || this.prerendering) return;
+        const { id, previousId } = session.use(wallMs());
+        const tell = (fact: number, value: string | undefined) => {
+          if (handle !== GLOBALS) core.fact(handle, fact, value);
+          else if (told[fact] !== value) core.fact(GLOBALS, fact, (told[fact] = value));
+        };
+        tell(SESSION_ID, id);
+        tell(SESSION_PREVIOUS_ID, previousId);
+      });
+  }
+
+  /** The span that these headers tell of. */
+  extract(traceparent: string, tracestate: string): Span | undefined {
+    const { core } = this;
+    if (!core.on) return undefined;
+    const stateBytes = core.x.read_tracestate(core.text(tracestate, 0));
+    const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
+    if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
+    return new CoreSpan(core, -1, true, state);
+  }
+
+  setConsent(granted: boolean): void {
+    // Only that very word: what a store gives for "never asked" is none.
+    this.consent = granted === true;
+    this.guard(() => {
+      if (!this.consent) {
+        this.session?.forget();
+        this.core.x.discard_spans(0);
+        this.transport.abort();
+      }
+      this.hold();
+    });
+  }
+
+  private aside(run: () => void): void {
+    this.asideDepth++;
+    try {
+      run();
+    } catch (error) {
+      this.report(`a function that it was given has thrown: ${textOf(error)}`, 'warn');
+    } finally {
+      this.asideDepth--;
+    }
+  }
+
+  private sampled(ask: () => boolean): boolean {
+    let sampled = true;
+    this.aside(() => (sampled = ask()));
+    return sampled;
+  }
+
+  private attempt(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.core.caught(error);
+    }
+  }
+
+  /** Tells the core something, and does what it wants done about it. */
+  private guard(run: () => void): void {
+    this.attempt(run);
+    this.core.pump();
+  }
+
+  private hold(): void {
+    this.core.x.hold_spans(+(this.prerendering || this.consent === undefined));
+  }
+
+  /** What has ended shall be known as ended; with `gone`, what never will. */
+  private settleCaptures(gone: boolean): void {
+    this.timings?.drain(gone);
+    for (const capture of this.captures) this.attempt(() => capture.settle?.(gone));
+  }
+
+  /** The page is hidden, or goes: what has ended leaves now. */
+  private settle(how: number): void {
+    const { core } = this;
+    this.transport.leaving = true;
+    this.guard(() => {
+      this.settleCaptures(how === GONE);
+      if (how === GONE) core.processors?.abandon();
+      core.x.page_turned(how, core.now());
+    });
+    this.transport.leaving = false;
+  }
+
+  /** WebAssembly cannot start at once: the core in JavaScript is fetched, and takes over when it is there. */
+  private async fallBack(error: unknown): Promise<void> {
+    this.report(`WebAssembly cannot start here (a Content Security Policy without 'wasm-unsafe-eval'?), using JavaScript instead: ${textOf(error)}`, 'info');
+    try {
+      const { start } = (await load()) as { start(): Exports };
+      if (this.stopping) return;
+      this.core.run(start(), true);
+      this.guard(() => this.configure());
+    } catch (failure) {
+      this.later = undefined;
+      this.report(`cannot start: ${textOf(failure)}`, 'error');
+    }
+  }
+
+  private configure(): void {
+    const { core, settings } = this;
+    const { x } = core;
+    const { sampler, redact, limits, batch, retry, compression, tracesUrl } = settings;
+    const sameOrigin = !!tracesUrl && new URL(tracesUrl).origin === location.origin;
+    const mayCompress = compression === 'gzip' || (compression === 'auto' && sameOrigin);
+    // Before all else: whatever goes wrong below, nothing is sent against the user's will.
+    this.hold();
+    x.set_options(
+      typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
+      +settings.debug,
+      +!!tracesUrl,
+      +!!redact,
+      SEMCONV.indexOf(settings.semconv),
+      // What the core compresses is protobuf.
+      mayCompress && settings.protocol !== 'http/json' ? (sameOrigin ? 1 : 2) : 0,
+    );
+    if (redact) for (const key of redact.keys) x.add_secret_key(core.text(key, 0));
+    x.set_limits(
+      limits.attributeCountLimit,
+      // The core counts in 32 bits; nothing is that long.
+      Math.min(limits.attributeValueLengthLimit, 2 ** 32 - 1),
+      limits.eventCountLimit,
+      limits.linkCountLimit,
+      limits.attributePerEventCountLimit,
+      limits.attributePerLinkCountLimit,
+      limits.spansPerMinute,
+    );
+    x.set_batch(batch.scheduledDelayMillis, batch.maxExportBatchSize, batch.maxQueueSize);
+    x.set_retry(+!!retry, ...(retry ? ([retry.initialMillis, retry.maxMillis, retry.maxElapsedMillis] as const) : ([0, 0, 0] as const)));
+    const nameBytes = core.text(settings.serviceName, 0);
+    x.describe_service(nameBytes, core.text(settings.serviceVersion ?? '', nameBytes));
+    this.attempt(() => this.describeBrowser());
+    this.attempt(() => setAttributes(core, RESOURCE, settings.resourceAttributes));
+    const { later } = this;
+    this.later = undefined;
+    later?.forEach((run) => this.attempt(run));
+  }
+
+  private describeBrowser(): void {
+    const { core } = this;
+    const { userAgentData, userAgent, language } = navigator as Navigator & {
+      userAgentData?: { brands: { brand: string; version: string }[]; mobile: boolean; platform: string };
+    };
+    if (userAgentData?.brands) pushList(core, userAgentData.brands.map(({ brand, version }) => `${brand} ${version}`));
+    const platform = core.text(userAgentData?.platform ?? '', 0);
+    const languageBytes = core.text(language ?? '', platform);
+    const agent = core.text(userAgent ?? '', platform + languageBytes);
+    core.x.describe_browser(platform, userAgentData ? +userAgentData.mobile : -1, languageBytes, agent);
+  }
+
+  /** The console exporter. */
+  private show(spans: SpanMessage[]): void {
+    for (const span of spans) {
+      console.groupCollapsed(`webspan: ${span.name} ${Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6} ms`);
+      console.log(span);
+      console.groupEnd();
+    }
+  }
+
+  report(message: string, level: 'error' | 'warn' | 'info'): void {
+    // Each message once: a hook that throws at every request must not fill the console. The bound is for messages that differ each time.
+    if (this.told.has(message) || this.told.size > 100) return;
+    this.told.add(message);
+    const error = new Error(`webspan: ${message}`);
+    try {
+      if (LEVELS.indexOf(this.settings.logLevel) >= LEVELS.indexOf(level)) console[level](error.message);
+      if (level !== 'info') this.settings.onError?.(error);
+    } catch {
+      // A console or a listener that throws: there is nobody left to tell.
+    }
+  }
+}
