@@ -208,7 +208,9 @@ test('an entry that fits two parallel requests is attached to none, and each kee
     for (const span of own) {
       const { 'http.response.status_code': code, 'http.response.body.size': bytes = code } = plain(span.attributes);
       assert.equal(bytes, code, 'the entry of another');
-      assert.ok(Math.abs(durationMs(span) - lasted[way][code]) < 40, `${way}: ${durationMs(span)} ms of ${lasted[way][code]} ms`);
+      // No longer than the page saw it last, which may be late to look; and those that are slow are no shorter than the server made them.
+      const heldMs = code % 2 ? 245 : 15;
+      assert.ok(durationMs(span) >= heldMs && durationMs(span) < lasted[way][code] + 40, `${way}: ${durationMs(span)} ms of ${lasted[way][code]} ms`);
     }
   }
 });
