@@ -157,7 +157,8 @@ async function writeSmaller(bundle, format) {
     // In a script, what stands outside of functions is global: its name is what the page calls.
     module: isModule,
     toplevel: isModule,
-    compress: { passes: 3 },
+    // A function that is used once stays where it is: moved into another, it would be made, and thrown away, at each call of that.
+    compress: { passes: 3, reduce_funcs: false },
     sourceMap: { content: map.text, filename: basename(path), url: basename(map.path), includeSources: true },
   });
   writeFileSync(path, smaller.code);
