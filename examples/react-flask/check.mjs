@@ -115,7 +115,10 @@ export async function checkShop(shop, { executablePath, screenshotDir }) {
       problems.push(...(await checkTrace(shop.viewerUrl, 'A paid checkout', paidTraceId, paidCheckout)));
       problems.push(...(await checkTrace(shop.viewerUrl, 'A failed checkout', failedTraceId, failedCheckout)));
       if (screenshotDir !== undefined) {
-        await shootTrace(page, shop.viewerUrl, loadTraceId, () => shoot('trace-load'));
+        // The page load is long: its end, with what the page asks the API for.
+        await page.setViewportSize({ width: 1280, height: 560 });
+        await shootTrace(page, shop.viewerUrl, loadTraceId, () => page.mouse.wheel(0, 10_000).then(() => sleep(pollMs)).then(() => shoot('trace-load')));
+        await page.setViewportSize({ width: 1280, height: 480 });
         await shootTrace(page, shop.viewerUrl, routeTraceId, () => shoot('trace-route'));
         await shootTrace(page, shop.viewerUrl, paidTraceId, () => shoot('trace'));
         await shootTrace(page, shop.viewerUrl, failedTraceId, () => shoot('trace-failed'));
