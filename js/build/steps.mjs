@@ -16,7 +16,7 @@ import { projectDir } from './setup.mjs';
  */
 export function nodeTests(folder) {
   const files = readdirSync(join(projectDir, folder)).filter((name) => name.endsWith('.test.mjs'));
-  return [process.execPath, '--test', '--test-concurrency=2', '--test-timeout=120000', ...files.map((name) => `${folder}/${name}`)];
+  return [process.execPath, '--test', '--test-concurrency=2', '--test-timeout=300000', ...files.map((name) => `${folder}/${name}`)];
 }
 
 /**
