@@ -1,37 +1,3 @@
-// What tracing adds to a request of the page, on its main thread and until the span is delivered; network details included.
+import { requestCpu } from '../requests.mjs';
 
-import assert from 'node:assert/strict';
-import { ratioTo } from '../limits.mjs';
-
-const WARM_UP_REQUESTS = 60;
-// With those of the warm-up fewer than the 250 entries of resource timing that a browser keeps.
-const REQUESTS = 180;
-const IN_FLIGHT = 6;
-const options = { captures: true };
-
-export default {
-  rounds: 11,
-  variants: {
-    'no SDK': { sdk: 'nothing' },
-    'OpenTelemetry JS': { sdk: 'opentelemetry-json', options },
-    webspan: { sdk: 'webspan', options },
-    'webspan again': { sdk: 'webspan', options },
-  },
-  async measure(page) {
-    await page.start();
-    await page.call('fetchAndSettle', 0, WARM_UP_REQUESTS, IN_FLIGHT);
-    const cpuMs = await page.cpuMs('fetchAndSettle', WARM_UP_REQUESTS, REQUESTS, IN_FLIGHT);
-    if (page.variant.sdk !== 'nothing') {
-      const delivered = page.spansDelivered();
-      assert(delivered >= WARM_UP_REQUESTS + REQUESTS, `${page.variant.name} delivered only ${delivered} spans`);
-    }
-    return { cpuUs: (cpuMs * 1000) / REQUESTS };
-  },
-  figures: {
-    cpuUs: {
-      row: 'added main-thread CPU per fetch, small answers, 6 in flight, ratio',
-      unit: 'µs of CPU per request',
-      limit: ratioTo('OpenTelemetry JS', 0.3, { above: 'no SDK' }),
-    },
-  },
-};
+export default requestCpu({ name: 'fetch', makeThem: 'fetchAndSettle', atMost: 0.3 });
