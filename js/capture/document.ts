@@ -32,7 +32,7 @@ const PAINT_CAP_MS = 3000;
 const TOLD = Symbol.for('webspan.documentLoad');
 
 /** What the browser tells of a navigation, with what TypeScript does not know yet. */
-type Navigation = PerformanceNavigationTiming & { activationStart?: number };
+type Navigation = PerformanceNavigationTiming & { activationStart?: number; deliveryType?: string };
 
 /** @param parentOf Makes a span of a `traceparent` that the server has sent. */
 export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSettings, parentOf: (traceparent: string) => Span | undefined): Capture {
@@ -160,8 +160,9 @@ const HEADER_BYTES = 300;
  * The `traceparent` that came with the document. HTML from a cache repeats that of another visit: what stands in it is taken only when its bytes came
  * over the network for this visit, and a header only when there was an answer from there.
  */
-function serverParent({ transferSize, encodedBodySize, serverTiming }: PerformanceNavigationTiming): string {
+function serverParent({ transferSize, encodedBodySize, deliveryType, serverTiming }: Navigation): string {
   const header = transferSize && serverTiming?.find(({ name }) => name === 'traceparent')?.description;
-  const isFresh = transferSize >= encodedBodySize + HEADER_BYTES;
+  // While the document is still coming in, its size is zero: where the browser knows better, it says so from the start, of a 304 too.
+  const isFresh = deliveryType !== 'cache' && transferSize >= encodedBodySize + HEADER_BYTES;
   return header || (isFresh && document.querySelector<HTMLMetaElement>('meta[name="traceparent"]')?.content) || '';
 }
