@@ -27,10 +27,10 @@ const SHORT_TEXT = 150;
 /** How often the clocks are compared at most: after sleep, spans must not start in the past. */
 const CLOCK_CHECK_MS = 250;
 
-/** Order and number of `Loss` in engine.rs. */
+/** Order and number of `Loss` in delivery.rs. */
 export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown', 'rateLimited', 'filtered'];
 
-/** Where the counts stand in `Counts` of engine.rs. */
+/** Where the counts stand in `Counts` of delivery.rs. */
 const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, UNACKNOWLEDGED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5, 6];
 
 /** Answers every call with -1: the core before it has started, and after it has trapped. */

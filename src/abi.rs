@@ -21,7 +21,8 @@ use crate::capture::names::Semconv;
 use crate::capture::timing::Timing;
 use crate::compression::Compression;
 use crate::context::{SpanContext, traceparent, tracestate};
-use crate::engine::{Effect, Engine, Loss, Stage, Start, Started};
+use crate::delivery::{Effect, Loss};
+use crate::engine::{Engine, Stage, Start, Started};
 use crate::id;
 use crate::limits::Limits;
 use crate::redact::Redactor;
@@ -170,7 +171,7 @@ pub fn create_core(time_origin_ms: f64) -> usize {
     // Once for each instance of the module: whoever starts anew makes a new instance, and the memory of the one before goes as a whole.
     DOOR.0.set(Box::into_raw(door));
     with(|door| {
-        door.tell_words([&raw const door.engine.counts as i32]);
+        door.tell_words([&raw const door.engine.delivery.counts as i32]);
         door.words.as_ptr() as usize
     })
 }
@@ -212,15 +213,15 @@ pub fn refill_pool() -> bool {
 #[wasm_bindgen]
 pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv: u8, compression: u8) {
     with(|door| {
-        door.engine.compression = match compression {
+        door.engine.delivery.compression = match compression {
             0 => Compression::Off,
             origin => Compression::Untried { cross_origin: origin == 2 },
         };
         door.engine.sampler = Sampler::ratio(ratio);
         door.engine.show = show;
-        door.engine.endpoint = endpoint;
+        door.engine.delivery.endpoint = endpoint;
         door.engine.redactor = Some(if redact { Redactor::new() } else { Redactor::of_credentials() });
-        door.engine.semconv = match semconv {
+        door.engine.delivery.envelope.semconv = match semconv {
             0 => Semconv::Stable,
             1 => Semconv::Legacy,
             _ => Semconv::Dup,
@@ -264,12 +265,12 @@ pub fn set_limits(attributes: u32, value_length: u32, events: u32, links: u32, p
 
 #[wasm_bindgen]
 pub fn set_batch(scheduled_delay_ms: f64, max_export_batch_size: usize, max_queue_size: usize) {
-    with(|door| door.engine.rules = crate::batch::Rules { scheduled_delay_ms, max_export_batch_size, max_queue_size })
+    with(|door| door.engine.delivery.rules = crate::batch::Rules { scheduled_delay_ms, max_export_batch_size, max_queue_size })
 }
 
 #[wasm_bindgen]
 pub fn set_retry(enabled: bool, initial_ms: f64, max_ms: f64, max_elapsed_ms: f64) {
-    with(|door| door.engine.retry = Policy { enabled, initial_ms, max_ms, max_elapsed_ms })
+    with(|door| door.engine.delivery.retry = Policy { enabled, initial_ms, max_ms, max_elapsed_ms })
 }
 
 /// Texts: name, version.
@@ -525,7 +526,7 @@ pub fn end_request(handle: i32, how: u8, end_ms: f64, now_ms: f64) -> bool {
 
 #[wasm_bindgen]
 pub fn hold_spans(held: bool) {
-    with(|door| door.engine.held = held)
+    with(|door| door.engine.delivery.held = held)
 }
 
 /// The user does not consent (0), or webspan is shut down (1).
@@ -542,28 +543,28 @@ pub fn page_turned(how: u8, now_ms: f64) {
             door.engine.abandon(now_ms);
         }
         match how {
-            0 => door.engine.show_page(),
-            1 => door.engine.hide(),
-            _ => door.engine.leave(),
+            0 => door.engine.delivery.show_page(),
+            1 => door.engine.delivery.hide(),
+            _ => door.engine.delivery.leave(),
         }
     })
 }
 
 #[wasm_bindgen]
 pub fn flush_spans() {
-    with(|door| door.engine.flush())
+    with(|door| door.engine.delivery.flush())
 }
 
 #[wasm_bindgen]
 pub fn is_settled() -> bool {
-    with(|door| door.engine.is_settled())
+    with(|door| door.engine.delivery.is_settled())
 }
 
 /// How long the body of a batch is as it leaves. 1: it goes with `keepalive`, 0: without, -1: not now; ask for `next_effect`. The body stays
 /// where it is.
 #[wasm_bindgen]
 pub fn fit_body(batch: i32, body_bytes: usize) -> i32 {
-    with(|door| door.engine.fit(batch, body_bytes).map_or(-1, i32::from))
+    with(|door| door.engine.delivery.fit(batch, body_bytes).map_or(-1, i32::from))
 }
 
 /// `status` 0: no answer came, and -1: it timed out. `retry_after_ms`: below zero or NaN where the answer does not ask to wait.
@@ -575,7 +576,7 @@ pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, 
         code => Answer::Status { code: code as u16, retry_after_ms: (retry_after_ms >= 0.0).then_some(retry_after_ms) },
     };
     // What is below zero or no number counts as zero.
-    with(|door| door.engine.answer(batch, &answer, rejected as u32, random, now_ms))
+    with(|door| door.engine.delivery.answer(batch, &answer, rejected as u32, random, now_ms))
 }
 
 /// What is to be done. The words are: the address and length of the body, and
@@ -591,7 +592,7 @@ pub fn next_effect(now_ms: f64) -> i32 {
             Effect::Report { loss, status, spans } => (3, loss as i32, status as i32, spans as i32),
             Effect::Uncompressed => (4, 0, 0, 0),
         };
-        let body = &door.engine.body;
+        let body = &door.engine.delivery.body;
         let (address, bytes) = (body.as_ptr() as i32, body.len() as i32);
         door.tell_words([address, bytes, a, b, c]);
         code

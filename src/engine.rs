@@ -7,104 +7,23 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::{Attributes, Value, push_value};
-use crate::batch::{Batch, Queue, Rules};
 use crate::capture::exception::Exception;
 use crate::capture::fetch::{self, End};
 use crate::capture::http::{self, Failure, Request};
-use crate::capture::names::{self, FACTS, Semconv};
+use crate::capture::names::{self, FACTS};
 use crate::capture::timing::{self, Timing};
-use crate::compression::Compression;
 use crate::context::{RANDOM, SAMPLED, SpanContext};
-use crate::deflate::Deflater;
+use crate::delivery::{Delivery, Effect, Loss};
 use crate::id::Pool;
 use crate::limits::{Limits, cut};
 use crate::open::{NOT_RECORDING, OpenSpans};
 use crate::otlp::trace::{self, event, link, resource, scope_spans};
 use crate::redact::Redactor;
 use crate::resource::{self as describe, Browser};
-use crate::retry::{self, Answer, Policy, Reason, Verdict};
 use crate::runaway::Runaway;
 use crate::sampler::Sampler;
 use crate::span::{KIND_CLIENT, Span, SpanKind, StatusCode};
 use crate::time::Anchor;
-
-/// The longest delay that a browser's timer keeps; a longer one fires at once.
-/// <https://developer.mozilla.org/docs/Web/API/Window/setTimeout#maximum_delay_value>
-const MAX_TIMER_MS: f64 = 2_147_483_647.0;
-
-/// Bytes of request bodies that may be in flight with `keepalive` when the page is hidden or going. Browsers refuse beyond 65,536 for the
-/// whole page, and the page's own beacons need some too. <https://fetch.spec.whatwg.org/#http-network-or-cache-fetch>
-const KEEPALIVE_SHARE_LEAVING_BYTES: usize = 57_344;
-
-/// The same while the page is in use and sends its own: enough for an ordinary batch, so that leaving the page cannot cut it off.
-const KEEPALIVE_SHARE_VISIBLE_BYTES: usize = 16_384;
-
-/// Bodies below this are sent as they are: there is little to save.
-const LEAST_COMPRESSED_BYTES: usize = 2048;
-
-/// So much is compressed at a time, in about a tenth of a millisecond. Half of the window of the deflate, at most: each slice tells the resource
-/// again, which costs next to nothing as long as the one before is in sight.
-const SLICE_BYTES: usize = 8192;
-
-/// Time for the page between two slices.
-const SLICE_PAUSE_MS: f64 = 5.0;
-
-/// Why spans were lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Loss {
-    /// The queue was full.
-    QueueFull,
-    /// The collector took the request and told that it rejected some of its spans.
-    Rejected,
-    /// The collector refused the request for good.
-    Refused,
-    /// The collector could not be reached, or was not ready, for too long.
-    Expired,
-    /// Too many spans were open at once; the eldest gave way before it ended.
-    Evicted,
-    /// The user did not consent.
-    Consent,
-    /// There is no endpoint to send to.
-    NoEndpoint,
-    /// webspan was shut down before it could send them.
-    Shutdown,
-    /// More were captured within a minute than `limits.spansPerMinute`.
-    RateLimited,
-    /// A span processor of the page's did not want it.
-    Filtered,
-}
-
-/// Where every span that ended is: `ended` is the sum of all others but `resent`. The layout is known to `js/core.ts`, which can read it
-/// even when the core has trapped.
-#[repr(C)]
-#[derive(Default, Clone, Copy, PartialEq, Debug)]
-pub struct Counts {
-    pub ended: u32,
-    pub queued: u32,
-    pub in_flight: u32,
-    pub delivered: u32,
-    /// Sent, and nobody will read the answer: delivered or not, which is not known.
-    pub unacknowledged: u32,
-    /// Spans that were sent a second time, because the page was left before their first request was answered: possible duplicates.
-    pub resent: u32,
-    /// By [`Loss`].
-    pub dropped: [u32; 10],
-}
-
-/// What the engine wants done.
-#[derive(Debug, PartialEq)]
-pub enum Effect {
-    /// Send [`Engine::body`], in whatever encoding: ask [`Engine::fit`] how, and come back with [`Engine::answer`].
-    Send { batch: i32, gzip: bool },
-    /// Finished spans to show: [`Engine::body`] is a `ScopeSpans` of them.
-    Show,
-    /// Spans were lost. `status` is that of the answer, or zero.
-    Report { loss: Loss, status: u16, spans: u32 },
-    /// The collector does not take compressed requests; from now on they are sent as they are.
-    Uncompressed,
-    /// Nothing now. Come back with [`Engine::next`] after this time; `None`: only with the next input.
-    Wait { delay_ms: Option<f64> },
-}
 
 #[derive(Debug, PartialEq)]
 pub enum Started {
@@ -144,31 +63,18 @@ pub struct Engine {
     pub anchor: Anchor,
     pub limits: Limits,
     pub sampler: Sampler,
-    pub rules: Rules,
-    pub retry: Policy,
     pub redactor: Option<Redactor>,
-    pub semconv: Semconv,
     pub runaway: Runaway,
     /// Show each finished span.
     pub show: bool,
-    /// There is somewhere to send to.
-    pub endpoint: bool,
-    /// Keep all, send nothing: the user has not consented yet, or the page is only being prerendered.
-    pub held: bool,
-    pub compression: Compression,
-    pub counts: Counts,
+    pub delivery: Delivery,
     /// The context of the span that was started last.
     pub started: SpanContext,
-    /// What the last effect is about.
-    pub body: Vec<u8>,
     /// What [`Engine::peek`] has found.
     pub peeked: Vec<u8>,
     pool: Pool,
     open: OpenSpans,
-    resource: Attributes,
     globals: Attributes,
-    /// Instrumentation scopes, as the bytes of their messages.
-    scopes: Vec<Vec<u8>>,
     staged: Attributes,
     staged_limit: u32,
     staged_array: Vec<u8>,
@@ -178,25 +84,6 @@ pub struct Engine {
     cleaned: Vec<u8>,
     /// Finished spans that are to be shown, as fields of a `ScopeSpans`.
     shown: Vec<u8>,
-    reports: Vec<Effect>,
-    reported: [bool; 10],
-    queue: Queue,
-    /// Holds the groups of the queue.
-    deflater: Option<Deflater>,
-    /// When the next slice is compressed; infinity: there is none.
-    slice_ms: f64,
-    batches: Vec<Batch>,
-    last_batch: i32,
-    /// Spans in a batch: less than the rule once the collector has found a request too large.
-    max_batch: usize,
-    /// How many times as long as here the last body was when it left: JSON is longer than protobuf, by a factor that depends on what is in it.
-    growth: f64,
-    /// The page is hidden or going.
-    leaving: bool,
-    /// The page is leaving right now: several requests at once, within the share.
-    hurried: bool,
-    /// Somebody waits until all that ended is answered.
-    flushing: bool,
 }
 
 impl Engine {
@@ -207,67 +94,47 @@ impl Engine {
             anchor: Anchor::new(time_origin_ms),
             limits: Limits::DEFAULT,
             sampler: Sampler::AlwaysOn,
-            rules: Rules::DEFAULT,
-            retry: Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 },
             redactor: None,
-            semconv: Semconv::Stable,
             runaway: Runaway::new(u32::MAX),
             show: false,
-            endpoint: true,
-            held: false,
-            compression: Compression::Off,
-            counts: Counts::default(),
+            delivery: Delivery::new(resource),
             started: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
-            body: Vec::new(),
             peeked: Vec::new(),
             pool: Pool::empty(),
             open: OpenSpans::default(),
-            resource,
             globals: Attributes::new(trace::span::ATTRIBUTES),
-            scopes: Vec::new(),
             staged: Attributes::new(event::ATTRIBUTES),
             staged_limit: 0,
             staged_array: Vec::new(),
             room: Vec::new(),
             cleaned: Vec::new(),
             shown: Vec::new(),
-            reports: Vec::new(),
-            reported: [false; 10],
-            queue: Queue::default(),
-            deflater: None,
-            slice_ms: f64::INFINITY,
-            batches: Vec::new(),
-            last_batch: 0,
-            max_batch: usize::MAX,
-            growth: 1.0,
-            leaving: false,
-            hurried: false,
-            flushing: false,
         }
     }
 
     // ---- who sends
 
     pub fn describe_service(&mut self, name: &[u8], version: &[u8]) {
-        describe::describe_service(&mut self.resource, name, version);
+        describe::describe_service(&mut self.delivery.envelope.resource, name, version);
     }
 
     /// The staged array holds the brands.
     pub fn describe_browser(&mut self, platform: &[u8], mobile: Option<bool>, language: &[u8], user_agent: &[u8]) {
         let browser = Browser { brands: &self.staged_array, platform, mobile, language, user_agent };
-        describe::describe_browser(&mut self.resource, &browser);
+        describe::describe_browser(&mut self.delivery.envelope.resource, &browser);
         self.staged_array.clear();
     }
 
     /// The index of an instrumentation scope. Beyond 255 of them the last one serves.
     pub fn scope(&mut self, name: &[u8], version: &[u8]) -> u8 {
         let scope = trace::scope_message(name, version);
-        let known = self.scopes.iter().position(|known| *known == scope);
+        let scopes = &mut self.delivery.envelope.scopes;
+        let known = scopes.iter().position(|known| *known == scope);
         let index = known.unwrap_or_else(|| {
-            if self.scopes.len() <= u8::MAX as usize {
-                self.scopes.push(scope);
+            if scopes.len() <= u8::MAX as usize {
+                scopes.push(scope);
             }
-            self.scopes.len() - 1
+            scopes.len() - 1
         });
         index as u8
     }
@@ -299,18 +166,16 @@ impl Engine {
         }
         if start.captured && !self.runaway.allows(start.scope, start.at_ms) {
             self.started.flags = random;
-            self.counts.ended += 1;
-            self.lose(Loss::RateLimited, 1, 0);
+            self.delivery.push_lost(Loss::RateLimited);
             return Started::NotRecording;
         }
         let (handle, span, evicted) = self.open.open();
         span.start(self.started, parent, start.kind, start.scope, self.anchor, start.at_ms);
-        span.semconv = self.semconv;
+        span.semconv = self.delivery.envelope.semconv;
         span.attributes.copy_from(&self.globals);
         self.rename(handle, start.name);
         if evicted {
-            self.counts.ended += 1;
-            self.lose(Loss::Evicted, 1, 0);
+            self.delivery.push_lost(Loss::Evicted);
         }
         Started::Recording(handle)
     }
@@ -340,7 +205,7 @@ impl Engine {
         let value = allowed(&self.redactor, &self.limits, value, &mut self.cleaned);
         let (attributes, limit) = match handle {
             STAGED => (&mut self.staged, self.staged_limit),
-            RESOURCE => (&mut self.resource, self.limits.attribute_count),
+            RESOURCE => (&mut self.delivery.envelope.resource, self.limits.attribute_count),
             GLOBALS => (&mut self.globals, self.limits.attribute_count),
             _ => match self.open.get(handle) {
                 Some(span) => (&mut span.attributes, self.limits.attribute_count),
@@ -427,23 +292,10 @@ impl Engine {
         let bytes = span.finish(end_ms, &mut self.room);
         let (scope, rank) = (span.scope, span.rank());
         self.open.close(handle);
-        self.counts.ended += 1;
         if self.show {
             scope_spans::SPANS.put_bytes(&mut self.shown, &bytes);
         }
-        if !self.endpoint {
-            self.lose(Loss::NoEndpoint, 1, 0);
-        } else if self.queue.push(scope, rank, bytes, now_ms, &self.rules) {
-            self.counts.queued += 1;
-        } else {
-            self.lose(Loss::QueueFull, 1, 0);
-        }
-        // The first one starts the timer, a full batch goes at once, and so does what is enough for a slice.
-        self.slice_ms > now_ms + SLICE_PAUSE_MS && self.wants_slice()
-            || self.show
-            || !self.reports.is_empty()
-            || self.queue.len() == 1
-            || self.queue.len() == self.batch_limit()
+        self.delivery.push(scope, rank, bytes, now_ms) || self.show
     }
 
     /// What would be sent if the span ended at this time, as a `ScopeSpans`; nothing when it is not open.
@@ -458,8 +310,7 @@ impl Engine {
     pub fn filter_out(&mut self, handle: i32) {
         if self.open.get(handle).is_some() {
             self.open.close(handle);
-            self.counts.ended += 1;
-            self.lose_quietly(Loss::Filtered, 1);
+            self.delivery.push_unwanted(Loss::Filtered);
         }
     }
 
@@ -504,21 +355,7 @@ impl Engine {
         self.end(handle, end_ms, now_ms)
     }
 
-    // ---- delivery
-
-    /// The page is hidden. All that waits goes now: this may be the last that we hear of it.
-    pub fn hide(&mut self) {
-        self.leaving = true;
-        self.hurried = true;
-        // Who waits for the next attempt cannot count on it.
-        self.recall(false);
-    }
-
-    /// The page goes, perhaps into the back-forward cache. What is under way without `keepalive` is cut off, and goes again.
-    pub fn leave(&mut self) {
-        self.hide();
-        self.counts.resent += self.recall(true);
-    }
+    // ---- the end
 
     /// The page goes for good: what is open ends here, and says so.
     pub fn abandon(&mut self, now_ms: f64) {
@@ -526,350 +363,19 @@ impl Engine {
             self.end_request(handle, End::Unfinished, now_ms, now_ms);
         }
     }
-
-    /// The page is visible (again).
-    pub fn show_page(&mut self) {
-        self.leaving = false;
-        self.hurried = false;
-    }
-
-    /// Takes batches back into the queue: those that wait for their next attempt, or those that are in flight without `keepalive`. The number
-    /// of their spans.
-    fn recall(&mut self, in_flight: bool) -> u32 {
-        let mut recalled = 0;
-        while let Some(index) = self.batches.iter().position(|batch| batch.is_in_flight() == in_flight && batch.keepalive_bytes == 0) {
-            let batch = self.batches.swap_remove(index);
-            recalled += self.put_back(batch.id);
-        }
-        recalled
-    }
-
-    fn put_back(&mut self, batch: i32) -> u32 {
-        let count = self.queue.put_back(batch);
-        self.counts.in_flight -= count;
-        self.counts.queued += count;
-        count
-    }
-
-    /// Send all that has ended. It is settled when everything is answered, or an attempt has failed.
-    pub fn flush(&mut self) {
-        self.flushing = true;
-    }
-
-    pub fn is_settled(&self) -> bool {
-        !self.flushing
-    }
-
     /// What has not been sent is lost, for this reason; open spans are not recorded any further.
     pub fn discard(&mut self, loss: Loss) {
-        let sent = self.batches.iter().filter(|batch| batch.is_in_flight());
-        let sent: u32 = sent.map(|batch| self.queue.batch(batch.id).count() as u32).sum();
-        self.lose_quietly(loss, self.counts.queued + self.counts.in_flight - sent);
-        // What has left cannot be called back for certain.
-        self.counts.unacknowledged += sent;
-        self.counts.queued = 0;
-        self.counts.in_flight = 0;
-        self.dissolve();
-        self.queue.clear();
-        self.batches.clear();
+        self.delivery.discard(loss);
         self.open.close_all();
-        self.flushing = false;
-    }
-
-    /// What came of a request. `random` is from 0 to 1, `rejected` the spans that a partial success tells of.
-    pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
-        // A batch that was taken back is not waited for any more.
-        let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.is_in_flight()) else { return };
-        let batch = &mut self.batches[index];
-        let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
-        if batch.gzip && self.compression.doubts(answer) {
-            batch.plain = true;
-            batch.again_ms = now_ms;
-            batch.keepalive_bytes = 0;
-            return;
-        }
-        let verdict = retry::decide(*answer, &self.retry, batch.attempts, now_ms - batch.first_sent_ms, random);
-        if let Verdict::Retry { after_ms } = verdict {
-            batch.again_ms = now_ms + after_ms;
-            batch.keepalive_bytes = 0;
-            self.flushing = false;
-            self.hurried = false;
-            return;
-        }
-        let batch = self.batches.swap_remove(index);
-        if verdict == Verdict::Delivered && batch.gzip {
-            self.compression = Compression::Accepted;
-        } else if verdict == Verdict::Delivered && batch.plain && self.compression != Compression::Accepted {
-            self.compression = Compression::Off;
-            self.reports.push(Effect::Uncompressed);
-        }
-        let count = self.queue.batch(id).count();
-        if verdict != Verdict::Delivered && status == 413 && count > 1 {
-            // Too large for this collector, and two halves may not be.
-            self.max_batch = self.max_batch.min(count / 2);
-            self.put_back(id);
-            return;
-        }
-        let count = self.queue.remove(id);
-        self.counts.in_flight -= count;
-        match verdict {
-            Verdict::Drop(Reason::Refused) => self.lose(Loss::Refused, count, status),
-            Verdict::Drop(_) => self.lose(Loss::Expired, count, status),
-            _ => {
-                let rejected = rejected.min(count);
-                self.counts.delivered += count - rejected;
-                if rejected > 0 {
-                    self.lose(Loss::Rejected, rejected, status);
-                }
-            }
-        }
-    }
-
-    fn lose(&mut self, loss: Loss, spans: u32, status: u16) {
-        self.lose_quietly(loss, spans);
-        // Each kind of loss is told once; all are counted.
-        if !core::mem::replace(&mut self.reported[loss as usize], true) {
-            self.reports.push(Effect::Report { loss, status, spans });
-        }
-    }
-
-    fn lose_quietly(&mut self, loss: Loss, spans: u32) {
-        self.counts.dropped[loss as usize] += spans;
     }
 
     /// The next effect. Ask until it is [`Effect::Wait`].
     pub fn next(&mut self, now_ms: f64) -> Effect {
-        if let Some(report) = self.reports.pop() {
-            return report;
-        }
         if !self.shown.is_empty() {
-            self.body = core::mem::take(&mut self.shown);
+            self.delivery.body = core::mem::take(&mut self.shown);
             return Effect::Show;
         }
-        if self.held {
-            self.flushing = false;
-            return Effect::Wait { delay_ms: None };
-        }
-        if !self.wants_slice() {
-            self.slice_ms = f64::INFINITY;
-        } else if self.slice_ms == f64::INFINITY {
-            self.slice_ms = now_ms + SLICE_PAUSE_MS;
-        } else if self.slice_ms <= now_ms {
-            self.compress_some(usize::MAX);
-            self.slice_ms = if self.wants_slice() { now_ms + SLICE_PAUSE_MS } else { f64::INFINITY };
-        }
-        let in_flight = self.batches.iter().any(Batch::is_in_flight);
-        if !in_flight && let Some(effect) = self.send_again(now_ms) {
-            return effect;
-        }
-        if self.hurried || self.batches.is_empty() {
-            let due = self.queue.due_ms(&self.rules, self.batch_limit());
-            let is_ready = self.slice_ms == f64::INFINITY || self.flushing;
-            if is_ready
-                && due.is_some_and(|due_ms| self.hurried || self.flushing || due_ms <= now_ms)
-                && let Some(effect) = self.send_next(now_ms)
-            {
-                return effect;
-            }
-        }
-        // All that could go has gone; the rest follows as soon as an answer makes room.
-        self.hurried &= in_flight && !self.queue.is_empty();
-        if self.queue.is_empty() && self.batches.is_empty() {
-            self.flushing = false;
-        }
-        Effect::Wait { delay_ms: self.delay_ms(now_ms) }
-    }
-
-    /// The batch whose time has come again.
-    fn send_again(&mut self, now_ms: f64) -> Option<Effect> {
-        let now_or_never = self.flushing;
-        let again = self.batches.iter().find(|batch| !batch.is_in_flight() && (now_or_never || batch.again_ms <= now_ms))?;
-        let id = again.id;
-        Some(self.send(id))
-    }
-
-    /// The next batch of those that wait. While the page leaves it has to fit into our share; otherwise a larger one may go without
-    /// `keepalive`, and alone.
-    fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
-        self.last_batch = (self.last_batch & 0x3FFF_FFFF) + 1;
-        let id = self.last_batch;
-        let mut batch = Batch { id, attempts: 0, first_sent_ms: now_ms, again_ms: now_ms, keepalive_bytes: 0, gzip: false, plain: false };
-        let mut count = 0;
-        if self.compression.applies(self.leaving) && (self.queue.grouped() > 0 || self.queue.loose_bytes() >= LEAST_COMPRESSED_BYTES) {
-            count = self.take_compressed(id, now_ms);
-            batch.gzip = count > 0;
-        }
-        if count == 0 {
-            self.dissolve();
-            let mut max_bytes = usize::MAX;
-            if self.leaving {
-                let room = self.keepalive_room() as f64 / self.growth;
-                max_bytes = (room as usize).saturating_sub(self.envelope_bytes());
-            }
-            count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
-        }
-        if count == 0 && !self.hurried {
-            count = self.queue.take(id, 1, usize::MAX, now_ms);
-        }
-        if count == 0 {
-            return None;
-        }
-        self.counts.queued -= count;
-        self.counts.in_flight += count;
-        self.batches.push(batch);
-        if !batch.gzip {
-            self.encode(id, false);
-        }
-        Some(self.sent(id, batch.gzip))
-    }
-
-    /// The request for the spans of a batch that was made before.
-    fn send(&mut self, id: i32) -> Effect {
-        let may = self.compression.applies(self.leaving) && self.batches.iter().any(|batch| batch.id == id && !batch.plain);
-        let gzip = may && self.queue.batch(id).map(|(_, span)| span.len()).sum::<usize>() >= LEAST_COMPRESSED_BYTES;
-        self.encode(id, gzip);
-        self.sent(id, gzip)
-    }
-
-    fn sent(&mut self, id: i32, gzip: bool) -> Effect {
-        if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
-            batch.attempts += 1;
-            batch.again_ms = f64::INFINITY;
-            batch.gzip = gzip;
-        }
-        Effect::Send { batch: id, gzip }
-    }
-
-    /// A batch into the body.
-    fn encode(&mut self, id: i32, gzip: bool) {
-        self.body.clear();
-        if gzip {
-            self.dissolve();
-        }
-        let resource = self.resource_message();
-        let schema = self.schema();
-        let spans = self.queue.batch(id);
-        if gzip {
-            let deflater = self.deflater.get_or_insert_with(Deflater::new);
-            trace::export_request(deflater.input(), &resource, &self.scopes, schema, spans);
-            deflater.finish(&mut self.body);
-        } else {
-            trace::export_request(&mut self.body, &resource, &self.scopes, schema, spans);
-        }
-    }
-
-    /// The schema says what the names mean: those of old are in none that is current.
-    fn schema(&self) -> &'static [u8] {
-        if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" }
-    }
-
-    // ---- compression
-
-    /// There is enough for a slice, and the batch that it is for has room for it. Whoever leaves does not wait for slices.
-    fn wants_slice(&self) -> bool {
-        self.compression.applies(self.leaving)
-            && !self.leaving
-            && !self.held
-            && self.queue.loose_bytes() >= SLICE_BYTES
-            && self.queue.grouped() < self.batch_limit()
-    }
-
-    /// Compresses the next of what waits, whatever fits into this. False: nothing does.
-    ///
-    /// Each slice is a message of its own. Such messages one behind the other are one message that has all of their `ResourceSpans`: so the
-    /// lengths in front are known in time, and that resource and scopes are told again costs some bytes, as they were just told.
-    /// <https://protobuf.dev/programming-guides/encoding/#last-one-wins>
-    fn compress_some(&mut self, max_bytes: usize) -> bool {
-        let max_spans = self.batch_limit().saturating_sub(self.queue.grouped());
-        let Some(group) = self.queue.group(max_spans, SLICE_BYTES, max_bytes) else { return false };
-        let resource = self.resource_message();
-        let schema = self.schema();
-        let deflater = self.deflater.get_or_insert_with(Deflater::new);
-        trace::export_request(deflater.input(), &resource, &self.scopes, schema, self.queue.spans_of(group));
-        deflater.deflate();
-        true
-    }
-
-    /// A compressed batch into the body: what was compressed ahead, and as much of what waits as fits. The number of its spans.
-    fn take_compressed(&mut self, id: i32, now_ms: f64) -> u32 {
-        let room = if self.leaving { self.keepalive_room() } else { usize::MAX };
-        if self.queue.grouped() > self.batch_limit() || self.deflater.get_or_insert_with(Deflater::new).bytes() > room {
-            self.dissolve();
-        }
-        let envelope_bytes = self.envelope_bytes();
-        loop {
-            let fits = match &self.deflater {
-                Some(deflater) if self.leaving => deflater.room(room).saturating_sub(envelope_bytes),
-                _ => usize::MAX,
-            };
-            if !self.compress_some(fits) {
-                break;
-            }
-        }
-        let count = self.queue.take_groups(id, now_ms);
-        if count > 0
-            && let Some(deflater) = &mut self.deflater
-        {
-            deflater.finish(&mut self.body);
-        }
-        count
-    }
-
-    /// What was compressed ahead is of no use any more.
-    fn dissolve(&mut self) {
-        self.queue.dissolve_groups();
-        if let Some(deflater) = &mut self.deflater {
-            deflater.restart();
-        }
-    }
-
-    fn envelope_bytes(&self) -> usize {
-        trace::envelope_size(&self.resource_message(), &self.scopes)
-    }
-
-    /// How long the body of a batch is as it leaves: whether it goes with `keepalive`. `None`: not now. What leaves with the page and does not
-    /// fit would be cut off: its spans wait again, and [`Engine::next`] makes the next batch smaller, or leaves out the span that is too large.
-    pub fn fit(&mut self, id: i32, body_bytes: usize) -> Option<bool> {
-        let fits = body_bytes <= self.keepalive_room();
-        self.growth = body_bytes as f64 / self.body.len() as f64;
-        let index = self.batches.iter().position(|batch| batch.id == id)?;
-        let batch = &mut self.batches[index];
-        batch.keepalive_bytes = if fits { body_bytes } else { 0 };
-        // A single span does not get smaller: it lets others go first while there is hurry, and then goes as it is.
-        let can_wait = self.hurried || self.queue.batch(id).count() > 1;
-        if !fits && self.leaving && can_wait {
-            self.batches.swap_remove(index);
-            self.put_back(id);
-            return None;
-        }
-        Some(fits)
-    }
-
-    fn resource_message(&self) -> Vec<u8> {
-        trace::resource_message(&self.resource)
-    }
-
-    fn keepalive_room(&self) -> usize {
-        let share = if self.leaving { KEEPALIVE_SHARE_LEAVING_BYTES } else { KEEPALIVE_SHARE_VISIBLE_BYTES };
-        share.saturating_sub(self.batches.iter().map(|batch| batch.keepalive_bytes).sum())
-    }
-
-    fn batch_limit(&self) -> usize {
-        self.rules.max_export_batch_size.min(self.max_batch).max(1)
-    }
-
-    fn delay_ms(&self, now_ms: f64) -> Option<f64> {
-        let next_attempt_ms = self.batches.iter().map(|batch| batch.again_ms).reduce(f64::min);
-        let at_ms = if self.batches.iter().any(Batch::is_in_flight) {
-            // An answer always comes: each request has a time limit.
-            None
-        } else {
-            next_attempt_ms.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))
-        };
-        let slice_ms = self.slice_ms.is_finite().then_some(self.slice_ms);
-        // A batch that is due waits for its last slices.
-        let at_ms = if next_attempt_ms.is_none() { slice_ms.or(at_ms) } else { at_ms.into_iter().chain(slice_ms).reduce(f64::min) };
-        Some((at_ms? - now_ms).clamp(0.0, MAX_TIMER_MS))
+        self.delivery.next(now_ms)
     }
 }
 

@@ -21,6 +21,7 @@
 //! | [`resource`] | who sends: the service, the SDK, the browser |
 //! | [`otlp`] | spans to the bytes of OTLP |
 //! | [`compression`], [`deflate`] | whether requests are compressed, and compression that is ready whenever the page goes |
+//! | [`delivery`] | from spans that have ended to requests and their answers; where every span is |
 //! | [`batch`], [`retry`] | when spans leave, together with which, and what an answer means |
 #![no_std]
 extern crate alloc;
@@ -36,6 +37,7 @@ pub mod capture;
 pub mod compression;
 pub mod context;
 pub mod deflate;
+pub mod delivery;
 pub mod engine;
 pub mod id;
 pub mod limits;

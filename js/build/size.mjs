@@ -17,7 +17,7 @@ import { projectDir } from './setup.mjs';
 const LIMITS = {
   'all that is on by default': { goal: 13_500, limit: 32_850 },
   'of which JavaScript': { goal: 5_000, limit: 15_500 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_050 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_075 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 use webspan::batch::Rules;
 use webspan::compression::Compression;
-use webspan::engine::Loss;
+use webspan::delivery::Loss;
 use webspan::retry::{Answer, Policy};
 
 use crate::driver::{Driver, Request};
@@ -150,10 +150,10 @@ impl World {
     fn new(settings: &Settings) -> World {
         let mut page = Driver::new();
         page.json = settings.json;
-        page.engine.compression = settings.compression;
+        page.engine.delivery.compression = settings.compression;
         let Settings { scheduled_delay_ms, max_export_batch_size, max_queue_size, .. } = *settings;
-        page.engine.rules = Rules { scheduled_delay_ms, max_export_batch_size, max_queue_size };
-        page.engine.retry = settings.retry;
+        page.engine.delivery.rules = Rules { scheduled_delay_ms, max_export_batch_size, max_queue_size };
+        page.engine.delivery.retry = settings.retry;
         World {
             page,
             open: Vec::new(),
@@ -214,7 +214,7 @@ impl World {
             }
             Step::Stray(batch) => {
                 // Batches are numbered from 1 on: these are none of ours.
-                page.engine.answer(batch | i32::MIN, &Answer::Status { code: 200, retry_after_ms: None }, 0, 0.5, page.now_ms);
+                page.engine.delivery.answer(batch | i32::MIN, &Answer::Status { code: 200, retry_after_ms: None }, 0, 0.5, page.now_ms);
                 page.pump();
             }
         }
@@ -227,10 +227,10 @@ impl World {
     }
 
     fn answer(&mut self, answered: UnderWay, reply: Reply) {
-        let before = self.page.engine.counts.delivered;
+        let before = self.page.engine.delivery.counts.delivered;
         let rejected = if let Reply::Taken { rejected } = reply { rejected } else { 0 };
         self.page.answer_rejecting(&answered.request, reply.answer(), rejected);
-        let delivered = self.page.engine.counts.delivered - before;
+        let delivered = self.page.engine.delivery.counts.delivered - before;
         let Reply::Taken { .. } = reply else {
             assert_eq!(delivered, 0, "{reply:?}");
             return;
@@ -252,7 +252,7 @@ impl World {
     /// What must be true after every step.
     fn check(&mut self, step: &Step) {
         for request in self.page.requests() {
-            assert!(!self.page.engine.held, "held, and still sent");
+            assert!(!self.page.engine.delivery.held, "held, and still sent");
             assert!(self.leaving || self.in_flight().next().is_none(), "a second request of a page in use");
             let names = request.names();
             assert!(!names.is_empty(), "a request without spans");
@@ -264,7 +264,7 @@ impl World {
             assert!(!keepalive || keepalive_bytes <= share_bytes, "{keepalive_bytes} bytes with keepalive");
         }
         self.page.assert_books_balance();
-        let counts = self.page.engine.counts;
+        let counts = self.page.engine.delivery.counts;
         assert_eq!(counts.ended as usize, self.ended.len(), "{step:?}");
         assert_eq!(counts.delivered as usize, self.acknowledged.len());
         assert!(self.taken.keys().all(|name| self.ended.contains(name)), "a span was sent that did not end");
@@ -272,7 +272,7 @@ impl World {
         assert!(twice <= counts.resent, "{twice} spans were taken twice, and {} are counted so", counts.resent);
         let waiting = counts.queued + counts.in_flight;
         assert!(
-            self.page.engine.held || waiting == 0 || self.in_flight().next().is_some() || self.page.timer_ms().is_some(),
+            self.page.engine.delivery.held || waiting == 0 || self.in_flight().next().is_some() || self.page.timer_ms().is_some(),
             "{waiting} spans wait, and nothing will wake the engine"
         );
     }
@@ -314,9 +314,9 @@ proptest! {
             world.check(step);
         }
         world.recover();
-        let counts = world.page.engine.counts;
+        let counts = world.page.engine.delivery.counts;
         prop_assert_eq!((counts.queued, counts.in_flight), (0, 0), "{:?}", counts);
-        prop_assert!(world.page.engine.is_settled());
+        prop_assert!(world.page.engine.delivery.is_settled());
         let lost: u32 = counts.dropped.iter().sum();
         prop_assert_eq!(counts.delivered + counts.unacknowledged + lost, counts.ended);
     }

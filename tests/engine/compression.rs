@@ -11,7 +11,7 @@ const CROSS_ORIGIN: Compression = Compression::Untried { cross_origin: true };
 
 fn page(compression: Compression) -> Driver {
     let mut page = Driver::new();
-    page.engine.compression = compression;
+    page.engine.delivery.compression = compression;
     page
 }
 
@@ -53,7 +53,7 @@ fn a_body_of_two_kilobytes_is_compressed_and_a_smaller_one_is_not() {
 #[test]
 fn a_full_batch_is_compressed_in_slices_before_it_leaves() {
     let mut page = page(SAME_ORIGIN);
-    page.engine.rules.scheduled_delay_ms = 1e6;
+    page.engine.delivery.rules.scheduled_delay_ms = 1e6;
     request_spans(&mut page, 512);
     page.assert_nothing_sent();
     let mut slices = 0;
@@ -65,13 +65,13 @@ fn a_full_batch_is_compressed_in_slices_before_it_leaves() {
         assert!(slices < 40);
     }
     assert!(slices > 5, "{slices} slices of 120 KB");
-    assert_eq!(page.engine.counts.in_flight, 512);
+    assert_eq!(page.engine.delivery.counts.in_flight, 512);
 }
 
 #[test]
 fn slices_hold_every_span_once_and_in_their_scopes() {
     let mut page = page(SAME_ORIGIN);
-    page.engine.rules.scheduled_delay_ms = 1e6;
+    page.engine.delivery.rules.scheduled_delay_ms = 1e6;
     let scopes = [page.scope, page.engine.scope(b"webspan/fetch", b"2")];
     for number in 0..400 {
         page.scope = scopes[number % 2];
@@ -96,8 +96,8 @@ fn slices_hold_every_span_once_and_in_their_scopes() {
 fn one_page_close_carries_six_hundred_requests() {
     for compressed_ahead in [true, false] {
         let mut page = page(SAME_ORIGIN);
-        page.engine.rules.max_export_batch_size = 2048;
-        page.engine.rules.scheduled_delay_ms = 1e6;
+        page.engine.delivery.rules.max_export_batch_size = 2048;
+        page.engine.delivery.rules.scheduled_delay_ms = 1e6;
         request_spans(&mut page, 800);
         if compressed_ahead {
             idle(&mut page, 200);
@@ -151,7 +151,7 @@ fn a_refused_compression_is_found_out_told_once_and_given_up() {
         let plain = page.only_request();
         assert_eq!((plain.batch, plain.gzip, page.uncompressed), (compressed.batch, false, 0), "{refusal:?}");
         page.status(&plain, 200);
-        assert_eq!((page.uncompressed, page.engine.counts.delivered), (1, 50));
+        assert_eq!((page.uncompressed, page.engine.delivery.counts.delivered), (1, 50));
         assert_eq!(page.reports, []);
         for _ in 0..3 {
             request_spans(&mut page, 50);
@@ -160,7 +160,7 @@ fn a_refused_compression_is_found_out_told_once_and_given_up() {
             assert!(!request.gzip);
             page.status(&request, 200);
         }
-        assert_eq!((page.uncompressed, page.engine.counts.delivered), (1, 200));
+        assert_eq!((page.uncompressed, page.engine.delivery.counts.delivered), (1, 200));
     }
 }
 
@@ -177,7 +177,7 @@ fn who_is_offline_does_not_conclude_that_compression_was_refused() {
     page.advance(5000.0);
     let again = page.only_request();
     page.status(&again, 503);
-    assert_eq!(page.engine.compression, CROSS_ORIGIN);
+    assert_eq!(page.engine.delivery.compression, CROSS_ORIGIN);
     assert_eq!(page.uncompressed, 0);
     page.assert_books_balance();
 }
@@ -199,8 +199,8 @@ fn once_accepted_a_network_error_is_nothing_but_that() {
 #[test]
 fn what_was_compressed_ahead_is_taken_apart_when_the_collector_wants_smaller_requests() {
     let mut page = page(Compression::Accepted);
-    page.engine.rules.max_export_batch_size = 400;
-    page.engine.rules.scheduled_delay_ms = 1e6;
+    page.engine.delivery.rules.max_export_batch_size = 400;
+    page.engine.delivery.rules.scheduled_delay_ms = 1e6;
     request_spans(&mut page, 400);
     idle(&mut page, 100);
     let request = page.only_request();
@@ -221,7 +221,7 @@ fn what_was_compressed_ahead_is_taken_apart_when_the_collector_wants_smaller_req
     if let Some(request) = page.requests().pop() {
         page.status(&request, 200);
     }
-    assert_eq!(page.engine.counts.delivered, 790);
+    assert_eq!(page.engine.delivery.counts.delivered, 790);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! When spans go out while the page is in use, and what an answer means.
 
 use webspan::batch::Rules;
-use webspan::engine::Loss;
+use webspan::delivery::Loss;
 use webspan::retry::{Answer, Policy};
 
 use crate::driver::{Driver, Report};
@@ -25,16 +25,16 @@ fn the_first_span_starts_the_timer_and_its_age_sends_them_all() {
     page.spans(1..3);
     page.advance(1999.0);
     page.assert_nothing_sent();
-    assert_eq!(page.engine.counts.queued, 3);
+    assert_eq!(page.engine.delivery.counts.queued, 3);
     page.advance(1.0);
     assert_eq!(page.only_request().names(), ["0", "1", "2"]);
-    assert_eq!((page.engine.counts.queued, page.engine.counts.in_flight), (0, 3));
+    assert_eq!((page.engine.delivery.counts.queued, page.engine.delivery.counts.in_flight), (0, 3));
 }
 
 #[test]
 fn a_full_batch_goes_at_once() {
     let mut page = Driver::new();
-    page.engine.rules = rules(3, 10);
+    page.engine.delivery.rules = rules(3, 10);
     page.spans(0..2);
     page.assert_nothing_sent();
     page.spans(2..3);
@@ -44,7 +44,7 @@ fn a_full_batch_goes_at_once() {
 #[test]
 fn what_stays_behind_a_full_batch_goes_after_its_answer_by_count_or_age() {
     let mut page = Driver::new();
-    page.engine.rules = rules(3, 10);
+    page.engine.delivery.rules = rules(3, 10);
     page.spans(0..3);
     let first = page.only_request();
     page.spans(3..7);
@@ -64,23 +64,23 @@ fn what_stays_behind_a_full_batch_goes_after_its_answer_by_count_or_age() {
 #[test]
 fn a_flush_sends_everything_batch_by_batch_and_is_settled_when_all_is_answered() {
     let mut page = Driver::new();
-    page.engine.rules = rules(2, 10);
-    assert!(page.engine.is_settled());
-    page.engine.held = true;
+    page.engine.delivery.rules = rules(2, 10);
+    assert!(page.engine.delivery.is_settled());
+    page.engine.delivery.held = true;
     page.spans(0..5);
-    page.engine.held = false;
-    page.engine.flush();
-    assert!(!page.engine.is_settled());
+    page.engine.delivery.held = false;
+    page.engine.delivery.flush();
+    assert!(!page.engine.delivery.is_settled());
     page.pump();
     for names in [&["0", "1"][..], &["2", "3"], &["4"]] {
-        assert!(!page.engine.is_settled());
+        assert!(!page.engine.delivery.is_settled());
         let request = page.only_request();
         assert_eq!(request.names(), names);
         page.status(&request, 200);
     }
-    assert!(page.engine.is_settled());
+    assert!(page.engine.delivery.is_settled());
     page.flush();
-    assert!(page.engine.is_settled(), "there is nothing to wait for");
+    assert!(page.engine.delivery.is_settled(), "there is nothing to wait for");
 }
 
 #[test]
@@ -89,13 +89,13 @@ fn a_flush_is_settled_by_a_failed_attempt_and_does_not_wait_for_the_next() {
     page.spans(0..1);
     page.flush();
     let request = page.only_request();
-    assert!(!page.engine.is_settled());
+    assert!(!page.engine.delivery.is_settled());
     page.answer(&request, Answer::NetworkError);
-    assert!(page.engine.is_settled());
+    assert!(page.engine.delivery.is_settled());
     // The next flush does not wait for the back-off.
     page.flush();
     assert_eq!(page.only_request().names(), ["0"]);
-    assert!(!page.engine.is_settled());
+    assert!(!page.engine.delivery.is_settled());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn the_share_of_the_page_in_use_is_used_to_its_last_byte() {
 #[test]
 fn no_timer_is_longer_than_a_browser_can_wait() {
     let mut page = Driver::new();
-    page.engine.rules.scheduled_delay_ms = 1e12;
+    page.engine.delivery.rules.scheduled_delay_ms = 1e12;
     page.spans(0..1);
     assert_eq!(page.timer_ms(), Some(2_147_483_647.0));
     page.advance(1e12 - 1.0);
@@ -141,30 +141,30 @@ fn no_timer_is_longer_than_a_browser_can_wait() {
 #[test]
 fn what_is_held_is_kept_and_nothing_is_sent_whatever_happens() {
     let mut page = Driver::new();
-    page.engine.rules = rules(3, 10);
+    page.engine.delivery.rules = rules(3, 10);
     page.hold(true);
     page.spans(0..7);
     page.flush();
-    assert!(page.engine.is_settled(), "nobody waits for a consent");
+    assert!(page.engine.delivery.is_settled(), "nobody waits for a consent");
     page.advance(1e9);
     page.hide();
     page.leave();
     page.show();
     page.assert_nothing_sent();
-    assert_eq!((page.engine.counts.queued, page.timer_ms()), (7, None));
+    assert_eq!((page.engine.delivery.counts.queued, page.timer_ms()), (7, None));
     page.hold(false);
     let request = page.only_request();
     assert_eq!(request.names(), ["0", "1", "2"]);
-    assert_eq!(page.engine.counts.queued, 4);
+    assert_eq!(page.engine.delivery.counts.queued, 4);
 }
 
 #[test]
 fn what_is_held_is_bounded_by_the_queue() {
     let mut page = Driver::new();
-    page.engine.rules = rules(2, 4);
+    page.engine.delivery.rules = rules(2, 4);
     page.hold(true);
     page.spans(0..6);
-    assert_eq!((page.engine.counts.queued, page.dropped(Loss::QueueFull)), (4, 2));
+    assert_eq!((page.engine.delivery.counts.queued, page.dropped(Loss::QueueFull)), (4, 2));
     page.hold(false);
     assert_eq!(page.only_request().names(), ["0", "1"], "the eldest are kept");
     page.assert_books_balance();
@@ -182,16 +182,16 @@ fn what_is_discarded_is_lost_for_the_reason_given_and_without_a_report() {
         page.engine.discard(loss);
         page.pump();
         assert_eq!(page.dropped(loss), 3);
-        assert_eq!(page.engine.counts.unacknowledged, 2, "they have left, and may arrive");
-        assert_eq!((page.engine.counts.queued, page.engine.counts.in_flight), (0, 0));
+        assert_eq!(page.engine.delivery.counts.unacknowledged, 2, "they have left, and may arrive");
+        assert_eq!((page.engine.delivery.counts.queued, page.engine.delivery.counts.in_flight), (0, 0));
         assert_eq!((&page.reports[..], page.timer_ms()), (&[][..], None));
-        assert!(page.engine.is_settled());
+        assert!(page.engine.delivery.is_settled());
         // What was in flight is answered; what was open ends.
         page.status(&in_flight, 200);
         page.end(open);
         page.flush();
         page.assert_nothing_sent();
-        assert_eq!((page.engine.counts.ended, page.engine.counts.delivered), (5, 0));
+        assert_eq!((page.engine.delivery.counts.ended, page.engine.delivery.counts.delivered), (5, 0));
         page.assert_books_balance();
         // The user may come to consent after all.
         page.spans(5..6);
@@ -203,12 +203,12 @@ fn what_is_discarded_is_lost_for_the_reason_given_and_without_a_report() {
 #[test]
 fn without_an_endpoint_spans_are_counted_and_it_is_told_once() {
     let mut page = Driver::new();
-    page.engine.endpoint = false;
+    page.engine.delivery.endpoint = false;
     page.spans(0..3);
     page.flush();
     page.hide();
     page.assert_nothing_sent();
-    assert!(page.engine.is_settled());
+    assert!(page.engine.delivery.is_settled());
     assert_eq!(page.dropped(Loss::NoEndpoint), 3);
     assert_eq!(page.reports, [Report { loss: Loss::NoEndpoint, status: 0, spans: 1 }]);
     page.assert_books_balance();
@@ -217,11 +217,11 @@ fn without_an_endpoint_spans_are_counted_and_it_is_told_once() {
 #[test]
 fn a_full_queue_drops_the_newest_and_takes_more_when_there_is_room() {
     let mut page = Driver::new();
-    page.engine.rules = rules(2, 3);
+    page.engine.delivery.rules = rules(2, 3);
     page.spans(0..2);
     let first = page.only_request();
     page.spans(2..7);
-    assert_eq!((page.engine.counts.queued, page.dropped(Loss::QueueFull)), (3, 2));
+    assert_eq!((page.engine.delivery.counts.queued, page.dropped(Loss::QueueFull)), (3, 2));
     assert_eq!(page.reports, [Report { loss: Loss::QueueFull, status: 0, spans: 1 }]);
     page.status(&first, 200);
     let second = page.only_request();
@@ -242,7 +242,7 @@ fn what_was_taken_is_delivered_and_nothing_is_waited_for() {
         page.flush();
         let request = page.only_request();
         page.status(&request, code);
-        assert_eq!(page.engine.counts.delivered, 3, "{code}");
+        assert_eq!(page.engine.delivery.counts.delivered, 3, "{code}");
         assert_eq!((page.timer_ms(), &page.reports[..]), (None, &[][..]), "{code}");
         page.assert_books_balance();
     }
@@ -256,7 +256,7 @@ fn a_partial_success_is_counted_told_and_never_repeated() {
         page.flush();
         let request = page.only_request();
         page.answer_rejecting(&request, Answer::Status { code: 200, retry_after_ms: None }, rejected);
-        assert_eq!((page.engine.counts.delivered, page.dropped(Loss::Rejected)), (delivered, lost), "{rejected} rejected");
+        assert_eq!((page.engine.delivery.counts.delivered, page.dropped(Loss::Rejected)), (delivered, lost), "{rejected} rejected");
         let told: Vec<Report> = (lost > 0).then_some(Report { loss: Loss::Rejected, status: 200, spans: lost }).into_iter().collect();
         assert_eq!(page.reports, told);
         page.advance(1e6);
@@ -275,7 +275,7 @@ fn what_is_refused_for_good_is_dropped_with_its_status_and_never_repeated() {
         page.status(&request, code);
         assert_eq!(page.dropped(Loss::Refused), 1, "{code}");
         assert_eq!(page.reports, [Report { loss: Loss::Refused, status: code, spans: 1 }]);
-        assert!(page.engine.is_settled(), "{code}");
+        assert!(page.engine.delivery.is_settled(), "{code}");
         page.advance(1e6);
         page.assert_nothing_sent();
         page.assert_books_balance();
@@ -318,7 +318,11 @@ fn what_could_not_be_delivered_goes_again_later_and_later_as_the_very_same_reque
     for (answer, wait_ms) in answers.into_iter().zip([750.0, 1500.0, 3000.0, 6000.0]) {
         page.answer(&first, answer);
         assert_eq!(page.timer_ms(), Some(wait_ms), "after {answer:?}");
-        assert_eq!((page.engine.counts.in_flight, page.engine.counts.delivered), (2, 0), "on its way, as long as it is tried");
+        assert_eq!(
+            (page.engine.delivery.counts.in_flight, page.engine.delivery.counts.delivered),
+            (2, 0),
+            "on its way, as long as it is tried"
+        );
         page.advance(wait_ms - 1.0);
         page.assert_nothing_sent();
         page.advance(1.0);
@@ -326,7 +330,7 @@ fn what_could_not_be_delivered_goes_again_later_and_later_as_the_very_same_reque
         assert_eq!((again.batch, &again.body), (first.batch, &first.body));
     }
     page.status(&first, 200);
-    assert_eq!((page.engine.counts.delivered, page.engine.counts.resent), (2, 0));
+    assert_eq!((page.engine.delivery.counts.delivered, page.engine.delivery.counts.resent), (2, 0));
     assert_eq!(page.reports, [], "nothing was lost");
     page.assert_books_balance();
 }
@@ -334,7 +338,7 @@ fn what_could_not_be_delivered_goes_again_later_and_later_as_the_very_same_reque
 #[test]
 fn while_a_batch_waits_for_its_next_attempt_no_other_goes() {
     let mut page = Driver::new();
-    page.engine.rules = rules(2, 100);
+    page.engine.delivery.rules = rules(2, 100);
     page.spans(0..2);
     let first = page.only_request();
     page.answer(&first, busy(20_000.0));
@@ -365,7 +369,7 @@ fn retry_after_is_waited_for() {
 #[test]
 fn a_batch_is_given_up_when_its_time_is_used_up_counted_from_its_first_attempt() {
     let mut page = Driver::new();
-    page.engine.retry.max_elapsed_ms = 10_000.0;
+    page.engine.delivery.retry.max_elapsed_ms = 10_000.0;
     page.spans(0..2);
     page.advance(5000.0);
     let request = page.only_request();
@@ -386,7 +390,7 @@ fn a_batch_is_given_up_when_its_time_is_used_up_counted_from_its_first_attempt()
 fn without_retry_a_failed_attempt_is_the_last() {
     for (answer, status) in [(Answer::NetworkError, 0), (Answer::Timeout, 0), (busy(1.0), 503)] {
         let mut page = Driver::new();
-        page.engine.retry = Policy { enabled: false, ..page.engine.retry };
+        page.engine.delivery.retry = Policy { enabled: false, ..page.engine.delivery.retry };
         page.spans(0..1);
         page.flush();
         let request = page.only_request();
@@ -402,7 +406,7 @@ fn without_retry_a_failed_attempt_is_the_last() {
 fn a_request_too_large_for_the_collector_goes_in_halves_until_it_fits() {
     // A collector that takes three spans at once.
     let mut page = Driver::new();
-    page.engine.rules = rules(20, 100);
+    page.engine.delivery.rules = rules(20, 100);
     page.spans(0..20);
     let mut sizes = Vec::new();
     let mut taken = Vec::new();
@@ -420,7 +424,7 @@ fn a_request_too_large_for_the_collector_goes_in_halves_until_it_fits() {
     }
     assert_eq!(sizes, [20, 10, 5, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
     assert_eq!(taken, (0..20).map(|number| number.to_string()).collect::<Vec<_>>(), "in order");
-    assert_eq!((page.engine.counts.delivered, page.reports.len()), (20, 0));
+    assert_eq!((page.engine.delivery.counts.delivered, page.reports.len()), (20, 0));
     // It is not asked again.
     page.spans(0..3);
     assert_eq!(page.only_request().names().len(), 2);
@@ -445,8 +449,8 @@ fn a_single_span_too_large_for_the_collector_is_lost_and_its_neighbours_are_not(
     }
     assert_eq!(taken, ["0", "2", "3"]);
     assert_eq!(page.reports, [Report { loss: Loss::Refused, status: 413, spans: 1 }]);
-    assert_eq!((page.engine.counts.delivered, page.dropped(Loss::Refused)), (3, 1));
-    assert!(page.engine.is_settled());
+    assert_eq!((page.engine.delivery.counts.delivered, page.dropped(Loss::Refused)), (3, 1));
+    assert!(page.engine.delivery.is_settled());
 }
 
 #[test]
@@ -456,15 +460,15 @@ fn an_answer_that_nobody_waits_for_changes_nothing() {
     page.flush();
     let request = page.only_request();
     page.status(&request, 200);
-    let counts = page.engine.counts;
+    let counts = page.engine.delivery.counts;
     page.status(&request, 200);
     page.status(&request, 400);
     page.answer(&request, Answer::NetworkError);
     for batch in [0, -1, request.batch + 1, i32::MAX] {
-        page.engine.answer(batch, &Answer::Status { code: 400, retry_after_ms: None }, 1, 0.5, page.now_ms);
+        page.engine.delivery.answer(batch, &Answer::Status { code: 400, retry_after_ms: None }, 1, 0.5, page.now_ms);
     }
     page.pump();
-    assert_eq!(page.engine.counts, counts);
+    assert_eq!(page.engine.delivery.counts, counts);
     assert_eq!(page.reports, []);
     page.assert_nothing_sent();
 }
@@ -477,7 +481,7 @@ fn a_second_answer_to_a_batch_that_waits_for_its_next_attempt_changes_nothing() 
     let request = page.only_request();
     page.answer(&request, Answer::Timeout);
     page.status(&request, 400);
-    assert_eq!((page.engine.counts.in_flight, page.dropped(Loss::Refused)), (1, 0));
+    assert_eq!((page.engine.delivery.counts.in_flight, page.dropped(Loss::Refused)), (1, 0));
     page.advance(750.0);
     assert_eq!(page.only_request().batch, request.batch);
 }

@@ -10,7 +10,8 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
 use webspan::attributes::Value;
 use webspan::context::SpanContext;
-use webspan::engine::{Effect, Engine, Loss, Start, Started};
+use webspan::delivery::{Effect, Loss};
+use webspan::engine::{Engine, Start, Started};
 use webspan::id::POOL_BYTES;
 use webspan::retry::Answer;
 
@@ -196,27 +197,27 @@ impl Driver {
     // ---- the page and the clock
 
     pub fn flush(&mut self) {
-        self.engine.flush();
+        self.engine.delivery.flush();
         self.pump();
     }
 
     pub fn hide(&mut self) {
-        self.engine.hide();
+        self.engine.delivery.hide();
         self.pump();
     }
 
     pub fn leave(&mut self) {
-        self.engine.leave();
+        self.engine.delivery.leave();
         self.pump();
     }
 
     pub fn show(&mut self) {
-        self.engine.show_page();
+        self.engine.delivery.show_page();
         self.pump();
     }
 
     pub fn hold(&mut self, held: bool) {
-        self.engine.held = held;
+        self.engine.delivery.held = held;
         self.pump();
     }
 
@@ -243,16 +244,16 @@ impl Driver {
         for _ in 0..ENDLESS {
             match self.engine.next(self.now_ms) {
                 Effect::Send { batch, gzip } => {
-                    let mut request = Request { batch, keepalive: false, gzip, body: self.engine.body.clone() };
+                    let mut request = Request { batch, keepalive: false, gzip, body: self.engine.delivery.body.clone() };
                     if self.json {
                         request.body = serde_json::to_vec(&request.message()).expect("any message can be JSON");
                     }
-                    if let Some(keepalive) = self.engine.fit(batch, request.body.len()) {
+                    if let Some(keepalive) = self.engine.delivery.fit(batch, request.body.len()) {
                         self.sent.push(Request { keepalive, ..request });
                     }
                 }
                 Effect::Show => {
-                    let shown = ScopeSpans::decode(&*self.engine.body).expect("spans are shown as a ScopeSpans");
+                    let shown = ScopeSpans::decode(&*self.engine.delivery.body).expect("spans are shown as a ScopeSpans");
                     self.shown.extend(shown.spans);
                 }
                 Effect::Uncompressed => self.uncompressed += 1,
@@ -296,7 +297,7 @@ impl Driver {
     }
 
     pub fn answer_rejecting(&mut self, request: &Request, answer: Answer, rejected: u32) {
-        self.engine.answer(request.batch, &answer, rejected, 0.5, self.now_ms);
+        self.engine.delivery.answer(request.batch, &answer, rejected, 0.5, self.now_ms);
         self.pump();
     }
 
@@ -305,13 +306,13 @@ impl Driver {
     }
 
     pub fn dropped(&self, loss: Loss) -> u32 {
-        self.engine.counts.dropped[loss as usize]
+        self.engine.delivery.counts.dropped[loss as usize]
     }
 
     /// Every span that ended is in exactly one place.
     #[track_caller]
     pub fn assert_books_balance(&self) {
-        let counts = self.engine.counts;
+        let counts = self.engine.delivery.counts;
         let places = counts.queued + counts.in_flight + counts.delivered + counts.unacknowledged + counts.dropped.iter().sum::<u32>();
         assert_eq!(places, counts.ended, "{counts:?}");
     }

@@ -184,7 +184,7 @@ fn keys(span: &Span) -> Vec<&str> {
 
 fn described(semconv: Semconv) -> Span {
     let mut page = Driver::new();
-    page.engine.semconv = semconv;
+    page.engine.delivery.envelope.semconv = semconv;
     requested_in(&mut page, "post", "https://api.example:8443/cart", |page, handle| {
         page.engine.response(handle, 503);
         page.engine.describe_timing(handle, &Timing { protocol: b"h2", encoded_body_bytes: 120.0, decoded_body_bytes: 400.0 });
@@ -238,7 +238,7 @@ fn attributes_have_the_names_of_the_conventions_that_were_asked_for() {
 fn the_schema_is_named_only_where_its_names_are_used() {
     for (semconv, named) in [(Semconv::Stable, true), (Semconv::Legacy, false), (Semconv::Dup, false)] {
         let mut page = Driver::new();
-        page.engine.semconv = semconv;
+        page.engine.delivery.envelope.semconv = semconv;
         page.spans(0..1);
         page.flush();
         let resource = page.only_request().message().resource_spans.remove(0);

@@ -2,7 +2,8 @@
 
 use webspan::attributes::Value;
 use webspan::capture::names::FACTS;
-use webspan::engine::{GLOBALS, Loss};
+use webspan::delivery::Loss;
+use webspan::engine::GLOBALS;
 use webspan::runaway::Runaway;
 
 use crate::driver::{Driver, attribute, int, text};
@@ -58,11 +59,11 @@ fn a_page_that_runs_away_costs_a_bounded_number_of_spans_and_all_are_counted() {
             page.end(handle);
         }
     }
-    let counts = page.engine.counts;
+    let counts = page.engine.delivery.counts;
     assert_eq!((counts.ended, counts.dropped[Loss::RateLimited as usize]), (100, 90));
     page.spans(0..5);
-    assert_eq!(page.engine.counts.ended, 105, "what the page starts itself is its own affair");
-    assert_eq!(page.engine.counts.dropped[Loss::RateLimited as usize], 90);
+    assert_eq!(page.engine.delivery.counts.ended, 105, "what the page starts itself is its own affair");
+    assert_eq!(page.engine.delivery.counts.dropped[Loss::RateLimited as usize], 90);
     page.flush();
     let reports: Vec<Loss> = page.reports.iter().map(|report| report.loss).collect();
     assert_eq!(reports, [Loss::RateLimited], "it is told once");

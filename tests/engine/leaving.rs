@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::common::v1::any_value;
 use webspan::batch::Rules;
-use webspan::engine::Loss;
+use webspan::delivery::Loss;
 use webspan::retry::Answer;
 
 use crate::driver::{Driver, Report, Request, attribute, text};
@@ -21,7 +21,7 @@ fn names(requests: &[Request]) -> Vec<String> {
 /// So many spans of 500 bytes and more that wait.
 fn waiting(count: usize) -> Driver {
     let mut page = Driver::new();
-    page.engine.rules.max_export_batch_size = 10_000;
+    page.engine.delivery.rules.max_export_batch_size = 10_000;
     for number in 0..count {
         page.large_span(&number.to_string(), 500);
     }
@@ -38,17 +38,17 @@ fn all_that_waits_goes_at_once_with_keepalive_when_the_page_is_hidden_or_goes() 
         let request = page.only_request();
         assert_eq!(request.names(), ["0", "1", "2"]);
         assert!(request.keepalive);
-        assert_eq!((page.engine.counts.queued, page.engine.counts.in_flight), (0, 3));
+        assert_eq!((page.engine.delivery.counts.queued, page.engine.delivery.counts.in_flight), (0, 3));
     }
 }
 
 #[test]
 fn several_requests_at_once_may_leave_the_page() {
     let mut page = Driver::new();
-    page.engine.rules = Rules { scheduled_delay_ms: 5000.0, max_export_batch_size: 2, max_queue_size: 100 };
-    page.engine.held = true;
+    page.engine.delivery.rules = Rules { scheduled_delay_ms: 5000.0, max_export_batch_size: 2, max_queue_size: 100 };
+    page.engine.delivery.held = true;
     page.spans(0..7);
-    page.engine.held = false;
+    page.engine.delivery.held = false;
     page.hide();
     let requests = page.requests();
     assert_eq!(names(&requests), ["0", "1", "2", "3", "4", "5", "6"]);
@@ -66,9 +66,9 @@ fn an_ongoing_request_holds_nothing_back_when_the_page_goes() {
     page.spans(1..2);
     page.leave();
     assert_eq!(page.only_request().names(), ["1"]);
-    assert_eq!(page.engine.counts.resent, 0, "what is keepalive is not cut off");
+    assert_eq!(page.engine.delivery.counts.resent, 0, "what is keepalive is not cut off");
     page.status(&under_way, 200);
-    assert_eq!(page.engine.counts.delivered, 1);
+    assert_eq!(page.engine.delivery.counts.delivered, 1);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn what_leaves_fits_into_our_share_and_uses_it() {
     assert!(request.keepalive);
     assert!(request.body.len() <= SHARE_BYTES, "{} bytes", request.body.len());
     assert!(request.body.len() > SHARE_BYTES - 1500, "{} bytes: there was room for more", request.body.len());
-    assert!(page.engine.counts.queued > 0);
+    assert!(page.engine.delivery.counts.queued > 0);
     page.assert_books_balance();
 }
 
@@ -134,7 +134,7 @@ fn an_answer_makes_room_for_what_did_not_fit_while_the_page_is_hidden() {
         }
     }
     assert_eq!(taken, (0..200).map(|number| number.to_string()).collect::<Vec<_>>());
-    assert_eq!((page.engine.counts.delivered, page.engine.counts.resent), (200, 0));
+    assert_eq!((page.engine.delivery.counts.delivered, page.engine.delivery.counts.resent), (200, 0));
 }
 
 /// As many spans wait, and leave as OTLP/JSON.
@@ -159,7 +159,7 @@ fn json_fits_into_the_share_as_well() {
         assert!(requests.iter().all(|request| request.keepalive), "what does not fit would be cut off");
         assert!(bytes(&requests) <= SHARE_BYTES);
         assert!(bytes(&requests) > SHARE_BYTES - 5000, "{} bytes: there was room for more", bytes(&requests));
-        assert_eq!(names(&requests).len() as u32, page.engine.counts.in_flight);
+        assert_eq!(names(&requests).len() as u32, page.engine.delivery.counts.in_flight);
         assert!(requests.iter().all(|request| !request.names().is_empty()));
         page.assert_books_balance();
     }
@@ -184,15 +184,15 @@ fn what_json_does_not_fit_makes_no_later_batch_small() {
 fn in_json_as_well_a_span_larger_than_the_share_keeps_no_other_from_leaving() {
     for (go, max_export_batch_size) in [(Driver::hide as fn(&mut Driver), 100), (Driver::leave, 100), (Driver::leave, 1)] {
         let mut page = waiting_for_json(0, "");
-        page.engine.rules.max_export_batch_size = max_export_batch_size;
-        page.engine.held = true;
+        page.engine.delivery.rules.max_export_batch_size = max_export_batch_size;
+        page.engine.delivery.held = true;
         // Of these only the first is too large before it is JSON.
         page.large_span("large", 60_000);
         let handle = page.start("long");
         page.set_text(handle, "filling", &"\u{1}".repeat(20_000));
         page.end(handle);
         page.spans(0..2);
-        page.engine.held = false;
+        page.engine.delivery.held = false;
         go(&mut page);
         let requests = page.requests();
         assert_eq!(names(&requests), ["0", "1"]);
@@ -210,7 +210,7 @@ fn in_json_as_well_a_span_larger_than_the_share_keeps_no_other_from_leaving() {
             page.status(request, 200);
         }
         assert_eq!(late, ["large", "long"]);
-        assert_eq!(page.engine.counts.delivered, 4);
+        assert_eq!(page.engine.delivery.counts.delivered, 4);
     }
 }
 
@@ -238,7 +238,7 @@ fn what_is_tried_again_as_json_is_given_up_in_the_end() {
     page.flush();
     let first = page.only_request();
     assert!(!first.keepalive);
-    page.engine.hide();
+    page.engine.delivery.hide();
     page.answer(&first, Answer::NetworkError);
     for _ in 0..100 {
         for request in page.requests() {
@@ -266,7 +266,7 @@ fn a_span_larger_than_the_share_keeps_no_other_from_leaving() {
         let request = page.only_request();
         assert_eq!((request.names(), request.keepalive), (vec!["large".into()], false));
         page.status(&request, 200);
-        assert_eq!(page.engine.counts.delivered, 3);
+        assert_eq!(page.engine.delivery.counts.delivered, 3);
     }
 }
 
@@ -291,21 +291,21 @@ fn what_went_without_keepalive_goes_again_when_the_page_goes_and_is_counted_as_s
     assert!(!cut_off.keepalive, "more than the page in use may have");
     page.hide();
     page.assert_nothing_sent();
-    assert_eq!(page.engine.counts.resent, 0, "a hidden page lives on");
+    assert_eq!(page.engine.delivery.counts.resent, 0, "a hidden page lives on");
     page.leave();
     let again = page.requests();
     assert_eq!(names(&again), cut_off.names());
     assert!(again.iter().all(|request| request.keepalive));
-    assert_eq!((page.engine.counts.resent, page.engine.counts.in_flight), (60, 60));
+    assert_eq!((page.engine.delivery.counts.resent, page.engine.delivery.counts.in_flight), (60, 60));
     page.assert_books_balance();
     // Back from the back-forward cache: both are answered, one counts.
     page.show();
     page.status(&cut_off, 200);
-    assert_eq!(page.engine.counts.delivered, 0, "that batch was taken back");
+    assert_eq!(page.engine.delivery.counts.delivered, 0, "that batch was taken back");
     for request in &again {
         page.status(request, 200);
     }
-    assert_eq!((page.engine.counts.delivered, page.engine.counts.in_flight), (60, 0));
+    assert_eq!((page.engine.delivery.counts.delivered, page.engine.delivery.counts.in_flight), (60, 0));
     page.assert_books_balance();
 }
 
@@ -317,7 +317,7 @@ fn leaving_twice_sends_nothing_twice() {
     page.leave();
     page.leave();
     page.assert_nothing_sent();
-    assert_eq!(page.engine.counts.resent, 0);
+    assert_eq!(page.engine.delivery.counts.resent, 0);
 }
 
 #[test]
@@ -328,16 +328,16 @@ fn what_waited_for_its_next_attempt_goes_at_once_when_the_page_is_hidden() {
     let request = page.only_request();
     page.answer(&request, Answer::Status { code: 503, retry_after_ms: Some(60_000.0) });
     page.spans(2..3);
-    assert_eq!((page.engine.counts.queued, page.engine.counts.in_flight), (1, 2));
+    assert_eq!((page.engine.delivery.counts.queued, page.engine.delivery.counts.in_flight), (1, 2));
     page.hide();
     let again = page.only_request();
     assert_eq!(again.names(), ["0", "1", "2"]);
-    assert_eq!(page.engine.counts.resent, 0, "the first request was answered: nothing goes twice");
+    assert_eq!(page.engine.delivery.counts.resent, 0, "the first request was answered: nothing goes twice");
     page.assert_books_balance();
     page.status(&request, 200);
-    assert_eq!(page.engine.counts.delivered, 0);
+    assert_eq!(page.engine.delivery.counts.delivered, 0);
     page.status(&again, 200);
-    assert_eq!(page.engine.counts.delivered, 3);
+    assert_eq!(page.engine.delivery.counts.delivered, 3);
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn spans_that_end_while_the_page_is_hidden_go_by_count_and_age_and_when_it_goes(
 #[test]
 fn a_page_that_is_visible_again_sends_one_request_at_a_time() {
     let mut page = Driver::new();
-    page.engine.rules = Rules { scheduled_delay_ms: 5000.0, max_export_batch_size: 2, max_queue_size: 100 };
+    page.engine.delivery.rules = Rules { scheduled_delay_ms: 5000.0, max_export_batch_size: 2, max_queue_size: 100 };
     page.spans(0..1);
     page.hide();
     let hidden = page.only_request();
@@ -372,10 +372,10 @@ fn a_page_that_is_visible_again_sends_one_request_at_a_time() {
 #[test]
 fn batches_that_failed_together_go_again_each_at_its_own_time() {
     let mut page = Driver::new();
-    page.engine.rules.max_export_batch_size = 1;
-    page.engine.held = true;
+    page.engine.delivery.rules.max_export_batch_size = 1;
+    page.engine.delivery.held = true;
     page.spans(0..3);
-    page.engine.held = false;
+    page.engine.delivery.held = false;
     page.hide();
     let requests = page.requests();
     assert_eq!(requests.len(), 3);
@@ -390,16 +390,16 @@ fn batches_that_failed_together_go_again_each_at_its_own_time() {
         assert_eq!(request.names(), [name]);
         page.status(&request, 200);
     }
-    assert_eq!(page.engine.counts.delivered, 3);
+    assert_eq!(page.engine.delivery.counts.delivered, 3);
 }
 
 #[test]
 fn the_smallest_size_that_the_collector_wanted_counts() {
     let mut page = Driver::new();
-    page.engine.rules.max_export_batch_size = 8;
-    page.engine.held = true;
+    page.engine.delivery.rules.max_export_batch_size = 8;
+    page.engine.delivery.held = true;
     page.spans(0..12);
-    page.engine.held = false;
+    page.engine.delivery.held = false;
     page.hide();
     let requests = page.requests();
     assert_eq!(requests.iter().map(|request| request.names().len()).collect::<Vec<_>>(), [8, 4]);
@@ -439,5 +439,5 @@ fn what_is_open_when_the_page_goes_for_good_is_delivered_and_says_so() {
     assert_eq!(attribute(&span.attributes, "webspan.unfinished"), Some(any_value::Value::BoolValue(true)));
     assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 250_000_000);
     assert!(!page.engine.end(handle, page.now_ms, page.now_ms), "it has ended");
-    assert_eq!(page.engine.counts.ended, 1);
+    assert_eq!(page.engine.delivery.counts.ended, 1);
 }

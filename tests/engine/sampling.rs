@@ -55,7 +55,7 @@ fn a_span_that_is_not_recorded_has_a_context_and_its_children_are_not_recorded_e
     assert!(!child.is_sampled());
     page.flush();
     page.assert_nothing_sent();
-    assert_eq!(page.engine.counts.ended, 0, "what is not recorded is no loss");
+    assert_eq!(page.engine.delivery.counts.ended, 0, "what is not recorded is no loss");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use prost::Message;
 use webspan::attributes::Value;
 use webspan::capture::exception::Exception;
 use webspan::context::{RANDOM, SAMPLED, SpanContext};
-use webspan::engine::{Loss, RESOURCE, STAGED, Stage};
+use webspan::delivery::Loss;
+use webspan::engine::{RESOURCE, STAGED, Stage};
 use webspan::limits::Limits;
 use webspan::open::MAX_OPEN;
 use webspan::redact::Redactor;
@@ -424,7 +425,7 @@ fn nothing_changes_a_span_that_has_ended() {
     }
     page.end(next);
     page.flush();
-    assert_eq!(page.engine.counts.ended, 2);
+    assert_eq!(page.engine.delivery.counts.ended, 2);
     for span in page.only_request().spans() {
         assert_eq!((span.attributes.len(), span.events.len(), span.links.len(), span.status), (0, 0, 0, None), "{}", span.name);
         assert_eq!(span.trace_state, "");
@@ -457,11 +458,11 @@ fn when_too_many_spans_are_open_the_eldest_gives_way_and_is_counted() {
     let newest = page.start("newest");
     assert!(page.engine.span(handles[0]).is_none(), "it was the eldest");
     assert!(page.engine.span(handles[1]).is_some());
-    assert_eq!((page.dropped(Loss::Evicted), page.engine.counts.ended), (1, 1));
+    assert_eq!((page.dropped(Loss::Evicted), page.engine.delivery.counts.ended), (1, 1));
     page.assert_books_balance();
     page.end(newest);
     page.end(handles[0]);
-    assert_eq!(page.engine.counts.ended, 2, "what gave way has ended");
+    assert_eq!(page.engine.delivery.counts.ended, 2, "what gave way has ended");
     assert_eq!(page.reports.len(), 1);
     assert_eq!((page.reports[0].loss, page.reports[0].spans), (Loss::Evicted, 1));
 }
