@@ -144,6 +144,8 @@ pub struct Delivery {
     leaving: bool,
     /// The page is leaving right now: several requests at once, within the share.
     hurried: bool,
+    /// It has been left. What it still waits for with `keepalive` goes on without it: browsers fail such a request in the page, which says nothing.
+    gone: bool,
     /// Somebody waits until all that ended is answered.
     flushing: bool,
 }
@@ -170,6 +172,7 @@ impl Delivery {
             growth: 1.0,
             leaving: false,
             hurried: false,
+            gone: false,
             flushing: false,
         }
     }
@@ -216,6 +219,7 @@ impl Delivery {
     /// The page goes, perhaps into the back-forward cache. What is under way without `keepalive` is cut off, and goes again.
     pub fn leave(&mut self) {
         self.hide();
+        self.gone = true;
         self.counts.resent += self.recall(true);
     }
 
@@ -223,6 +227,7 @@ impl Delivery {
     pub fn show_page(&mut self) {
         self.leaving = false;
         self.hurried = false;
+        self.gone = false;
     }
 
     /// Takes batches back into the queue: those that wait for their next attempt, or those that are in flight without `keepalive`. The number
@@ -272,6 +277,13 @@ impl Delivery {
         // A batch that was taken back is not waited for any more.
         let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.is_in_flight()) else { return };
         let batch = &mut self.batches[index];
+        if self.gone && batch.keepalive_bytes > 0 && *answer == Answer::NetworkError {
+            self.batches.swap_remove(index);
+            let count = self.queue.remove(id);
+            self.counts.in_flight -= count;
+            self.counts.unacknowledged += count;
+            return;
+        }
         let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
         if batch.gzip && self.compression.doubts(answer) {
             batch.plain = true;

@@ -72,6 +72,36 @@ fn an_ongoing_request_holds_nothing_back_when_the_page_goes() {
 }
 
 #[test]
+fn a_keepalive_request_that_the_browser_fails_as_the_page_goes_is_not_sent_again() {
+    let mut page = Driver::new();
+    page.spans(0..3);
+    page.flush();
+    let under_way = page.only_request();
+    page.leave();
+    page.answer(&under_way, Answer::NetworkError);
+    // `visibilitychange` comes after `pagehide`.
+    page.hide();
+    page.assert_nothing_sent();
+    assert_eq!(page.engine.delivery.counts.unacknowledged, 3);
+    page.assert_books_balance();
+}
+
+#[test]
+fn after_the_page_has_come_back_a_failure_counts_again() {
+    let mut page = Driver::new();
+    page.leave();
+    page.show();
+    page.spans(0..3);
+    page.flush();
+    let request = page.only_request();
+    page.answer(&request, Answer::NetworkError);
+    assert_eq!(page.engine.delivery.counts.unacknowledged, 0);
+    page.hide();
+    assert_eq!(page.only_request().names().len(), 3);
+    page.assert_books_balance();
+}
+
+#[test]
 fn what_leaves_fits_into_our_share_and_uses_it() {
     let mut page = waiting(200);
     page.hide();
