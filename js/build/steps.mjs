@@ -1,11 +1,15 @@
 // Runs named steps one after the other, says which, and sums up at the end: what `npm test` and `npm run check` are made of.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectDir } from './setup.mjs';
 
 /** @typedef {[name: string, run: string[] | (() => unknown)]} Step a command with its arguments, or a function that throws when it fails */
+
+/** Several times what the longest step takes on a slow machine: a step that hangs is to fail, and the others to run. */
+const STEP_LIMIT_MS = 900_000;
 
 /**
  * The command that runs the node:test files of a folder. By name: Node 20 knows no patterns.
@@ -50,11 +54,37 @@ async function runStep([name, run]) {
     }
   } else {
     const [command, ...args] = run;
-    const { status, error } = spawnSync(command, args, { cwd: projectDir, stdio: 'inherit' });
-    if (error) console.error(error.message);
-    passed = status === 0;
+    passed = await runCommand(command, args);
   }
   return { name, passed, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/**
+ * Whether it has ended well. With its children, in a process group of their own: a test runner that waits for a browser that waits would otherwise
+ * outlive its time.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ */
+export async function runCommand(command, args, limitMs = STEP_LIMIT_MS) {
+  const child = spawn(command, args, { cwd: projectDir, stdio: 'inherit', detached: true });
+  const stop = () => process.kill(-child.pid, 'SIGKILL');
+  const interrupted = () => (stop(), process.exit(130));
+  const limit = setTimeout(() => {
+    console.error(`${command} has not ended within ${limitMs / 1000} s`);
+    stop();
+  }, limitMs);
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    const [code] = await once(child, 'exit');
+    return code === 0;
+  } catch (error) {
+    console.error(error.message);
+    return false;
+  } finally {
+    clearTimeout(limit);
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+  }
 }
 
 function conclude(results) {

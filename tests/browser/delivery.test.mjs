@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { launchBrowser, launchTabs, openPage } from '../harness/browser.mjs';
+import { launchBrowser, launchTabs, leave, openPage } from '../harness/browser.mjs';
 import { plain, startReceiver } from '../harness/receiver.mjs';
 import { events, startSite, text, webspanPage } from '../harness/site.mjs';
 import { stage } from './stage.mjs';
@@ -165,7 +165,7 @@ test('exports are never traced and their URL is never a request of the page', as
 });
 
 for (const count of [20, 100, 500]) {
-  for (const [way, leave] of [
+  for (const [way, go] of [
     ['a link', (page) => page.evaluate(() => document.body.appendChild(Object.assign(document.createElement('a'), { href: '/elsewhere' })).click())],
     ['location.replace', (page) => page.evaluate(() => location.replace('/elsewhere'))],
     ['a reload', (page) => page.reload()],
@@ -175,7 +175,7 @@ for (const count of [20, 100, 500]) {
       await endSpans(page, count);
       assert.equal(receiver.preflights.length, 0);
       // Not awaited: whether such a call is ever answered by a page that goes, nobody promises. What counts arrives below.
-      leave(page).catch(() => {});
+      go(page).catch(() => {});
       await receiver.waitForSpans(count);
       assert.equal(new Set(receiver.spans.map((span) => span.spanId)).size, count, 'none twice');
       assert.ok(receiver.requests.every((request) => request.bytes.length <= 57_344));
@@ -186,7 +186,7 @@ for (const count of [20, 100, 500]) {
 test('what leaves with the page as JSON fits into our share, and uses it', async (t) => {
   const { page, receiver } = await stage(t, { options: { protocol: 'http/json', batch: { scheduledDelayMillis: 60_000, maxExportBatchSize: 2000 } } });
   await endSpans(page, 1000);
-  page.evaluate(() => (location.href = '/elsewhere')).catch(() => {});
+  leave(page, '/elsewhere');
   await receiver.waitForSpans(100);
   await delay(300);
   const bodyBytes = receiver.requests.reduce((sum, request) => sum + request.bytes.length, 0);
@@ -226,7 +226,8 @@ test('closing the tab delivers what has ended, and what has not as unfinished', 
 for (const beforeMs of [1, 100]) {
   test(`a fetch that ended ${beforeMs} ms before the page is left is delivered`, async (t) => {
     const { page, receiver } = await stage(t);
-    await page.evaluate(async (beforeMs) => {
+    // Not awaited: the page may be gone before it answers.
+    page.evaluate(async (beforeMs) => {
       await fetch('/echo').then((response) => response.text());
       setTimeout(() => (location.href = '/elsewhere'), beforeMs);
     }, beforeMs).catch(() => {});

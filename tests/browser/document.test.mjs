@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { projectDir } from '../../js/build/setup.mjs';
-import { importInto, launchTabs } from '../harness/browser.mjs';
+import { importInto, launchTabs, leave } from '../harness/browser.mjs';
 import { plain, startReceiver } from '../harness/receiver.mjs';
 import { after, files, hang, page as htmlPage, startSite, status, text, webspanPage } from '../harness/site.mjs';
 import { stage as plainStage } from './stage.mjs';
@@ -269,7 +269,7 @@ test('what a cache gives is no parent: neither of a visit by the back button, no
     await page.goBack();
     const back = await nth(2);
     await page.goto(site.url('/elsewhere'));
-    page.evaluate((url) => void (location.href = url), site.url('/')).catch(() => {});
+    leave(page, site.url('/'));
     const cached = await nth(3);
     assert.equal(site.requestsTo('/').length, 1, 'both came from the cache');
     assert.deepEqual([back.parentSpanId, cached.parentSpanId], ['', ''], kind);
@@ -341,7 +341,7 @@ test('a document that is left while it still comes is unfinished itself', async 
   await page.waitForFunction(() => window.instance);
   await delay(50);
   // Not awaited: the page that would answer is gone.
-  page.evaluate((url) => void (location.href = url), site.url('/elsewhere')).catch(() => {});
+  leave(page, site.url('/elsewhere'));
   const [load] = await receiver.waitForSpans((span) => isLoad(span) && pathOf(span) === '/streamed');
   const fetched = receiver.spans.find(({ parentSpanId, name }) => parentSpanId === load.spanId && name === 'documentFetch');
   assert.equal(plain(fetched.attributes)[UNFINISHED], true);

@@ -219,22 +219,23 @@ test('a flush in the middle ends no route change', async (t) => {
 
 test('a page that is left in the middle of a route change delivers it as unfinished while a request is', async (t) => {
   const { page, receiver, site } = await stage(t, { options: { batch: { scheduledDelayMillis: 60_000 } }, routes: { '/never': hang() } });
-  // In a task of its own: the page answers before it goes.
-  await page.evaluate((url) => void setTimeout(() => {
+  // Not awaited: the page may be gone before it answers.
+  page.evaluate((url) => {
     history.pushState(null, '', '/busy');
     fetch('/never').catch(() => {});
     location.href = url;
-  }), site.url('/elsewhere'));
+  }, site.url('/elsewhere')).catch(() => {});
   const [busy] = await navigations(receiver, 1);
   assert.equal(plain(busy.attributes)[UNFINISHED], true);
 });
 
 test('a page that is left in the middle of a quiet route change delivers it as it was', async (t) => {
   const { page, receiver, site } = await stage(t, { options: { batch: { scheduledDelayMillis: 60_000 } } });
-  await page.evaluate((url) => void setTimeout(() => {
+  // Not awaited: the page may be gone before it answers.
+  page.evaluate((url) => {
     history.pushState(null, '', '/quiet');
     location.href = url;
-  }), site.url('/elsewhere'));
+  }, site.url('/elsewhere')).catch(() => {});
   const [quiet] = await navigations(receiver, 1);
   assert.deepEqual([pathOf(quiet), plain(quiet.attributes)[UNFINISHED]], ['/quiet', undefined]);
 });

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { projectDir } from '../../js/build/setup.mjs';
-import { launchBrowser, openPage } from '../harness/browser.mjs';
+import { inTime, launchBrowser, openPage } from '../harness/browser.mjs';
 import { startReceiver } from '../harness/receiver.mjs';
 import { echo, startSite, text, webspanPage } from '../harness/site.mjs';
 
 let browser;
-after(() => browser?.close());
+// Of a browser that does not close, the end of this process is the end.
+after(() => browser && inTime(browser.close(), 'closing the browser', 10_000).catch((error) => console.error(error.message)));
 
 /** Only what is asked for: what a page does beside the requests of a test would be in the way of most. */
 const quiet = { documentLoad: false, navigation: false, errors: false };
@@ -48,7 +49,11 @@ export async function stage(t, { options = {}, captures, routes = {}, api = {}, 
   const { page, ...watched } = await openPage(context, site.url('/'));
   const expected = { violations: false };
   t.after(async () => {
-    await context.close();
+    await inTime(context.close(), 'closing a page', 10_000).catch((error) => {
+      // The next test gets a new one.
+      console.error(error.message);
+      browser = undefined;
+    });
     await site.close();
     await apiSite.close();
     await receiver.close({ allowViolations: expected.violations });

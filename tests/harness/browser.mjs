@@ -21,12 +21,19 @@ export const FLAGS = [
  * @property {string[]} [args] more flags
  */
 
+/** Longer than any call takes on a busy machine. Playwright itself would wait for ever for the answer of a page that has gone. */
+const ANSWER_LIMIT_MS = 30_000;
+
+/** Signals end this process at once, and with it the pipe that Chromium lives by: waiting for a browser to close is how a test run hangs. */
+const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+
 /**
  * A Chromium through Playwright.
  * @param {LaunchOptions} [options]
  */
 export function launchBrowser({ bfcache = false, args = [] } = {}) {
   return chromium.launch({
+    ...signals,
     executablePath: ensureBrowser(),
     args: [...FLAGS, ...args],
     ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : [],
@@ -55,6 +62,9 @@ export async function withBrowser(use, options) {
  */
 export function launchTabs({ bfcache = false, args = [] } = {}) {
   return puppeteer.launch({
+    ...signals,
+    pipe: true,
+    protocolTimeout: ANSWER_LIMIT_MS,
     executablePath: ensureBrowser(),
     args: [...FLAGS, ...args],
     ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : [],
@@ -90,8 +100,39 @@ export function watchPage(page) {
 export async function openPage(browser, url) {
   const page = await browser.newPage();
   const watched = watchPage(page);
+  const { evaluate } = page;
+  page.evaluate = (...args) => inTime(evaluate.apply(page, args), `page.evaluate(${args[0]})`);
   await page.goto(url);
   return { page, ...watched };
+}
+
+/**
+ * Leaves a page by a link of its own. Nothing to wait for: whether a page that goes answers, nobody promises.
+ * @param {import('playwright-core').Page} page
+ * @param {string} url
+ */
+export function leave(page, url) {
+  page.evaluate((to) => void (location.href = to), url).catch(() => {});
+}
+
+/**
+ * The same promise, but one that ends.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {string} what named in the error
+ * @param {number} [limitMs]
+ * @returns {Promise<T>}
+ */
+export async function inTime(promise, what, limitMs = ANSWER_LIMIT_MS) {
+  let timer;
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms: ${what}`)), limitMs);
+  });
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
