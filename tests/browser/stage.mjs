@@ -8,8 +8,14 @@ import { startReceiver } from '../harness/receiver.mjs';
 import { echo, startSite, text, webspanPage } from '../harness/site.mjs';
 
 let browser;
-// Of a browser that does not close, the end of this process is the end.
-after(() => browser && inTime(browser.close(), 'closing the browser', 10_000).catch((error) => console.error(error.message)));
+after(closeBrowser);
+
+/** The next test gets a new one. */
+async function closeBrowser() {
+  const closing = browser;
+  browser = undefined;
+  if (closing) await inTime(closing.close(), 'closing the browser', 10_000);
+}
 
 /** Only what is asked for: what a page does beside the requests of a test would be in the way of most. */
 const quiet = { documentLoad: false, navigation: false, errors: false };
@@ -49,11 +55,8 @@ export async function stage(t, { options = {}, captures, routes = {}, api = {}, 
   const { page, ...watched } = await openPage(context, site.url('/'));
   const expected = { violations: false };
   t.after(async () => {
-    await inTime(context.close(), 'closing a page', 10_000).catch((error) => {
-      // The next test gets a new one.
-      console.error(error.message);
-      browser = undefined;
-    });
+    // Playwright may wait for ever for a page that has just been left.
+    await inTime(context.close(), 'closing a page', 10_000).catch(closeBrowser);
     await site.close();
     await apiSite.close();
     await receiver.close({ allowViolations: expected.violations });
