@@ -14,9 +14,9 @@ import { ActiveSpan } from './context.js';
 import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
 import { load as loadDiagnosis } from '#diagnosis';
 import { load } from '#fallback';
-import type { Attributes, Settings } from './options.js';
+import { type Attributes, isLoopback, type Settings } from './options.js';
 import type { SpanMessage } from './otlp.js';
-import { isPrerendering, watchPage } from './page.js';
+import { isOffline, isPrerendering, watchPage } from './page.js';
 import { SpanProcessors } from './processors.js';
 import { Session } from './session.js';
 import { CoreSpan, pushList, setAttributes } from './span.js';
@@ -140,6 +140,7 @@ export class Instance implements Webspan {
         this.prerendering = false;
         this.guard(() => this.hold());
       },
+      online: () => this.guard(() => this.connect(!isOffline())),
     });
     this.uninstall = () => {
       this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall()));
@@ -305,6 +306,10 @@ export class Instance implements Webspan {
     this.core.x.hold_spans(+(this.prerendering || this.consent === undefined));
   }
 
+  private connect(online: boolean): void {
+    this.core.x.set_online(+online, Math.random(), this.core.now());
+  }
+
   /** What has ended shall be known as ended; with `gone`, what never will. */
   private settleCaptures(gone: boolean): void {
     this.timings?.drain(gone);
@@ -345,6 +350,8 @@ export class Instance implements Webspan {
     const mayCompress = compression === 'gzip' || (compression === 'auto' && sameOrigin);
     // Before all else: whatever goes wrong below, nothing is sent against the user's will.
     this.hold();
+    // A collector on this machine is there without network.
+    this.connect(!isOffline() || (!!tracesUrl && isLoopback(new URL(tracesUrl).hostname)));
     x.set_options(
       typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
       +settings.debug,

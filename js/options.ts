@@ -87,7 +87,7 @@ export interface BatchOptions {
  */
 export interface RetryOptions {
   /**
-   * First wait, in milliseconds.
+   * First wait, in milliseconds. It grows from one failure to the next, whichever batch it meets.
    * @defaultValue `1000`
    */
   initialMillis?: number;
@@ -97,7 +97,7 @@ export interface RetryOptions {
    */
   maxMillis?: number;
   /**
-   * Time after the first attempt, in milliseconds, after which a batch is given up and counted as dropped.
+   * Time after the first attempt, in milliseconds, after which a batch is given up and counted as dropped. Time offline does not count.
    * @defaultValue `300000`
    */
   maxElapsedMillis?: number;
@@ -750,7 +750,7 @@ function nearest(unknown: string, names: readonly string[]): string | undefined 
   return found;
 }
 
-const isLoopback = (hostname: string): boolean => /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+export const isLoopback = (hostname: string): boolean => /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 
 const receiver: Row<URL> = [
   'string (an http(s) URL without credentials or a path like "/otlp"; is a variable not set?)',

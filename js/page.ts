@@ -8,6 +8,8 @@ export interface PageEvents {
   visible(): void;
   /** Prerendered so far, it is shown now. */
   activated(): void;
+  /** There is a network again, or none any more. */
+  online(): void;
 }
 
 export function watchPage(events: PageEvents): () => void {
@@ -19,10 +21,14 @@ export function watchPage(events: PageEvents): () => void {
   // Of the window: the document has no such event.
   // Some libraries send this event by hand, to pages that stay.
   addEventListener('pagehide', (event) => event.isTrusted && events.leaving(event.persisted), { capture: true, signal });
-  addEventListener('pageshow', (event) => event.persisted && events.visible(), { capture: true, signal });
+  addEventListener('pageshow', (event) => event.persisted && (events.online(), events.visible()), { capture: true, signal });
+  for (const name of ['online', 'offline']) addEventListener(name, () => events.online(), { capture: true, signal });
   document.addEventListener('prerenderingchange', () => events.activated(), { once: true, signal });
   return () => controller.abort();
 }
+
+/** The browser knows that nothing can be reached. That it knows of a network says little: behind it there may be none. */
+export const isOffline = (): boolean => navigator.onLine === false;
 
 /** It is rendered ahead of a visit that may never come. */
 export const isPrerendering = (): boolean => !!(document as { prerendering?: boolean }).prerendering;

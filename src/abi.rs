@@ -550,6 +550,12 @@ pub fn page_turned(how: u8, now_ms: f64) {
     })
 }
 
+/// `random` is from 0 to 1.
+#[wasm_bindgen]
+pub fn set_online(online: bool, random: f64, now_ms: f64) {
+    with(|door| door.engine.delivery.set_online(online, random, now_ms))
+}
+
 #[wasm_bindgen]
 pub fn flush_spans() {
     with(|door| door.engine.delivery.flush())

@@ -218,23 +218,16 @@ impl Queue {
 pub struct Batch {
     /// Never zero.
     pub id: i32,
-    /// Requests made so far.
-    pub attempts: u32,
+    /// Time without network does not count: it is put later by that.
     pub first_sent_ms: f64,
-    /// It failed, and goes again at this time. Infinity: a request is under way.
-    pub again_ms: f64,
+    /// A request is under way; else it has failed, and goes again.
+    pub in_flight: bool,
     /// What that request takes of our share, zero when it goes without `keepalive`.
     pub keepalive_bytes: usize,
     /// The last request was compressed.
     pub gzip: bool,
     /// A compressed request failed; the same goes as it is, to know why.
     pub plain: bool,
-}
-
-impl Batch {
-    pub fn is_in_flight(&self) -> bool {
-        self.again_ms == f64::INFINITY
-    }
 }
 
 #[cfg(test)]

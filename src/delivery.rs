@@ -11,7 +11,7 @@ use crate::capture::names::Semconv;
 use crate::compression::Compression;
 use crate::deflate::Deflater;
 use crate::otlp::trace;
-use crate::retry::{self, Answer, Policy, Reason, Verdict};
+use crate::retry::{self, Answer, Policy, Verdict};
 
 /// The longest delay that a browser's timer keeps; a longer one fires at once.
 /// <https://developer.mozilla.org/docs/Web/API/Window/setTimeout#maximum_delay_value>
@@ -33,6 +33,13 @@ const SLICE_BYTES: usize = 8192;
 
 /// Time for the page between two slices.
 const SLICE_PAUSE_MS: f64 = 5.0;
+
+/// After so many failures in a row there is one request at a time, until one gets through: also when the page is hidden, and would else send all
+/// that waits.
+const DOWN_AFTER_FAILURES: u32 = 3;
+
+/// All pages of a house are online again at the same moment: they do not all send at that moment.
+const ONLINE_JITTER_MS: f64 = 1000.0;
 
 /// Why spans were lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +143,12 @@ pub struct Delivery {
     slice_ms: f64,
     batches: Vec<Batch>,
     last_batch: i32,
+    /// Attempts in a row that failed for a reason that may pass.
+    failures: u32,
+    /// For that reason nothing goes before this.
+    resume_ms: f64,
+    /// Since when there is no network; infinity: there is one, as far as the browser knows.
+    offline_ms: f64,
     /// Spans in a batch: less than the rule once the collector has found a request too large.
     max_batch: usize,
     /// How many times as long as here the last body was when it left: JSON is longer than protobuf, by a factor that depends on what is in it.
@@ -168,6 +181,9 @@ impl Delivery {
             slice_ms: f64::INFINITY,
             batches: Vec::new(),
             last_batch: 0,
+            failures: 0,
+            resume_ms: f64::NEG_INFINITY,
+            offline_ms: f64::INFINITY,
             max_batch: usize::MAX,
             growth: 1.0,
             leaving: false,
@@ -230,11 +246,25 @@ impl Delivery {
         self.gone = false;
     }
 
+    /// Whether there is a network. While there is none nothing is sent, and nothing gets too old. `random` is from 0 to 1.
+    pub fn set_online(&mut self, online: bool, random: f64, now_ms: f64) {
+        if !online {
+            self.offline_ms = self.offline_ms.min(now_ms);
+        } else if self.offline_ms.is_finite() {
+            for batch in &mut self.batches {
+                batch.first_sent_ms += now_ms - self.offline_ms;
+            }
+            self.offline_ms = f64::INFINITY;
+            // Why the last attempt failed may be over.
+            self.resume_ms = now_ms + random * ONLINE_JITTER_MS;
+        }
+    }
+
     /// Takes batches back into the queue: those that wait for their next attempt, or those that are in flight without `keepalive`. The number
     /// of their spans.
     fn recall(&mut self, in_flight: bool) -> u32 {
         let mut recalled = 0;
-        while let Some(index) = self.batches.iter().position(|batch| batch.is_in_flight() == in_flight && batch.keepalive_bytes == 0) {
+        while let Some(index) = self.batches.iter().position(|batch| batch.in_flight == in_flight && batch.keepalive_bytes == 0) {
             let batch = self.batches.swap_remove(index);
             recalled += self.put_back(batch.id);
         }
@@ -259,7 +289,7 @@ impl Delivery {
 
     /// What has not been sent is lost, for this reason.
     pub fn discard(&mut self, loss: Loss) {
-        let sent = self.batches.iter().filter(|batch| batch.is_in_flight());
+        let sent = self.batches.iter().filter(|batch| batch.in_flight);
         let sent: u32 = sent.map(|batch| self.queue.batch(batch.id).count() as u32).sum();
         self.lose_quietly(loss, self.counts.queued + self.counts.in_flight - sent);
         // What has left cannot be called back for certain.
@@ -275,7 +305,7 @@ impl Delivery {
     /// What came of a request. `random` is from 0 to 1, `rejected` the spans that a partial success tells of.
     pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
         // A batch that was taken back is not waited for any more.
-        let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.is_in_flight()) else { return };
+        let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.in_flight) else { return };
         let batch = &mut self.batches[index];
         if self.gone && batch.keepalive_bytes > 0 && *answer == Answer::NetworkError {
             self.batches.swap_remove(index);
@@ -285,18 +315,26 @@ impl Delivery {
             return;
         }
         let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
+        batch.in_flight = false;
+        batch.keepalive_bytes = 0;
         if batch.gzip && self.compression.doubts(answer) {
             batch.plain = true;
-            batch.again_ms = now_ms;
-            batch.keepalive_bytes = 0;
             return;
         }
-        let verdict = retry::decide(*answer, &self.retry, batch.attempts, now_ms - batch.first_sent_ms, random);
-        if let Verdict::Retry { after_ms } = verdict {
-            batch.again_ms = now_ms + after_ms;
-            batch.keepalive_bytes = 0;
+        let elapsed_ms = now_ms.min(self.offline_ms) - batch.first_sent_ms;
+        // Of several that left together the last one counts, for all of them.
+        let failures = self.failures + u32::from(!self.awaits_answer());
+        let verdict = retry::decide(*answer, &self.retry, failures, elapsed_ms, random);
+        if let Verdict::Retry { after_ms } | Verdict::GiveUp { after_ms } = verdict {
+            self.failures = failures;
+            self.resume_ms = self.resume_ms.max(now_ms + after_ms);
             self.flushing = false;
             self.hurried = false;
+        } else {
+            self.failures = 0;
+            self.resume_ms = now_ms;
+        }
+        if let Verdict::Retry { .. } = verdict {
             return;
         }
         let batch = self.batches.swap_remove(index);
@@ -316,8 +354,8 @@ impl Delivery {
         let count = self.queue.remove(id);
         self.counts.in_flight -= count;
         match verdict {
-            Verdict::Drop(Reason::Refused) => self.lose(Loss::Refused, count, status),
-            Verdict::Drop(_) => self.lose(Loss::Expired, count, status),
+            Verdict::Refused => self.lose(Loss::Refused, count, status),
+            Verdict::GiveUp { .. } => self.lose(Loss::Expired, count, status),
             _ => {
                 let rejected = rejected.min(count);
                 self.counts.delivered += count - rejected;
@@ -347,7 +385,7 @@ impl Delivery {
         if let Some(report) = self.reports.pop() {
             return report;
         }
-        if self.held {
+        if self.held || self.offline_ms.is_finite() {
             self.flushing = false;
             return Effect::Wait { delay_ms: None };
         }
@@ -359,11 +397,17 @@ impl Delivery {
             self.compress_some(usize::MAX);
             self.slice_ms = if self.wants_slice() { now_ms + SLICE_PAUSE_MS } else { f64::INFINITY };
         }
-        let in_flight = self.batches.iter().any(Batch::is_in_flight);
-        if !in_flight && let Some(effect) = self.send_again(now_ms) {
-            return effect;
+        let in_flight = self.awaits_answer();
+        let may_send = self.hurried || self.flushing || self.resume_ms <= now_ms;
+        if !in_flight
+            && may_send
+            && let Some(again) = self.batches.first()
+        {
+            return self.send(again.id);
         }
-        if self.hurried || self.batches.is_empty() {
+        // When the page goes, no answer to a first one will come that the others could wait for.
+        let several = self.hurried && (self.gone || self.failures < DOWN_AFTER_FAILURES);
+        if may_send && (several || self.batches.is_empty()) {
             let due = self.queue.due_ms(&self.rules, self.batch_limit());
             let is_ready = self.slice_ms == f64::INFINITY || self.flushing;
             if is_ready
@@ -381,20 +425,12 @@ impl Delivery {
         Effect::Wait { delay_ms: self.delay_ms(now_ms) }
     }
 
-    /// The batch whose time has come again.
-    fn send_again(&mut self, now_ms: f64) -> Option<Effect> {
-        let now_or_never = self.flushing;
-        let again = self.batches.iter().find(|batch| !batch.is_in_flight() && (now_or_never || batch.again_ms <= now_ms))?;
-        let id = again.id;
-        Some(self.send(id))
-    }
-
     /// The next batch of those that wait. While the page leaves it has to fit into our share; otherwise a larger one may go without
     /// `keepalive`, and alone.
     fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
         self.last_batch = (self.last_batch & 0x3FFF_FFFF) + 1;
         let id = self.last_batch;
-        let mut batch = Batch { id, attempts: 0, first_sent_ms: now_ms, again_ms: now_ms, keepalive_bytes: 0, gzip: false, plain: false };
+        let mut batch = Batch { id, first_sent_ms: now_ms, in_flight: false, keepalive_bytes: 0, gzip: false, plain: false };
         let mut count = 0;
         if self.compression.applies(self.leaving) && (self.queue.grouped() > 0 || self.queue.loose_bytes() >= LEAST_COMPRESSED_BYTES) {
             count = self.take_compressed(id, now_ms);
@@ -434,8 +470,7 @@ impl Delivery {
 
     fn sent(&mut self, id: i32, gzip: bool) -> Effect {
         if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
-            batch.attempts += 1;
-            batch.again_ms = f64::INFINITY;
+            batch.in_flight = true;
             batch.gzip = gzip;
         }
         Effect::Send { batch: id, gzip }
@@ -546,17 +581,20 @@ impl Delivery {
         self.rules.max_export_batch_size.min(self.max_batch).max(1)
     }
 
+    fn awaits_answer(&self) -> bool {
+        self.batches.iter().any(|batch| batch.in_flight)
+    }
+
     fn delay_ms(&self, now_ms: f64) -> Option<f64> {
-        let next_attempt_ms = self.batches.iter().map(|batch| batch.again_ms).reduce(f64::min);
-        let at_ms = if self.batches.iter().any(Batch::is_in_flight) {
-            // An answer always comes: each request has a time limit.
-            None
+        let at_ms = if self.batches.is_empty() {
+            self.queue.due_ms(&self.rules, self.batch_limit()).map(|due_ms| due_ms.max(self.resume_ms))
         } else {
-            next_attempt_ms.or_else(|| self.queue.due_ms(&self.rules, self.batch_limit()))
+            // Where one is in flight, its answer always comes: each request has a time limit.
+            (!self.awaits_answer()).then_some(self.resume_ms)
         };
         let slice_ms = self.slice_ms.is_finite().then_some(self.slice_ms);
         // A batch that is due waits for its last slices.
-        let at_ms = if next_attempt_ms.is_none() { slice_ms.or(at_ms) } else { at_ms.into_iter().chain(slice_ms).reduce(f64::min) };
+        let at_ms = if self.batches.is_empty() { slice_ms.or(at_ms) } else { at_ms.into_iter().chain(slice_ms).reduce(f64::min) };
         Some((at_ms? - now_ms).clamp(0.0, MAX_TIMER_MS))
     }
 }

@@ -38,47 +38,39 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
     Delivered,
-    Retry { after_ms: f64 },
-    Drop(Reason),
-}
-
-/// Why a batch is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
     /// The collector answered with a status that stays the same however often we ask.
     Refused,
-    /// It could have been tried again, but the policy is off.
-    RetryDisabled,
-    /// It was tried for as long as the policy allows.
-    TimeUsedUp,
+    /// Nothing goes to the collector before this time has passed; then the batch goes again.
+    Retry {
+        after_ms: f64,
+    },
+    /// The same, but the batch was tried for as long as the policy allows.
+    GiveUp {
+        after_ms: f64,
+    },
 }
 
-/// Decides after an attempt. `attempt` counts from 1, `elapsed_ms` from the start of the first
-/// attempt, `random` lies in 0..1.
+/// Decides after an attempt. `failures` are those in a row that this collector could not take, this one included, of whatever batch: it is the
+/// collector that is left alone. `elapsed_ms` counts from the start of the batch's first attempt, `random` lies in 0..1.
 ///
 /// A wait that would end after `max_elapsed_ms` is cut to it, so that a batch gets a last chance at
 /// the end of its time instead of being dropped while some is left.
-pub fn decide(answer: Answer, policy: &Policy, attempt: u32, elapsed_ms: f64, random: f64) -> Verdict {
+pub fn decide(answer: Answer, policy: &Policy, failures: u32, elapsed_ms: f64, random: f64) -> Verdict {
     let retry_after_ms = match answer {
         Answer::Status { code: 200..=299, .. } => return Verdict::Delivered,
         Answer::Status { code: 429 | 502 | 503 | 504, retry_after_ms } => retry_after_ms.unwrap_or(0.0),
-        Answer::Status { .. } => return Verdict::Drop(Reason::Refused),
+        Answer::Status { .. } => return Verdict::Refused,
         Answer::NetworkError | Answer::Timeout => 0.0,
     };
-    let left_ms = policy.max_elapsed_ms - elapsed_ms;
-    if !policy.enabled {
-        return Verdict::Drop(Reason::RetryDisabled);
-    }
-    if left_ms <= 0.0 {
-        return Verdict::Drop(Reason::TimeUsedUp);
-    }
     // 2^20 times any sensible start is beyond any sensible maximum.
-    let doublings = attempt.saturating_sub(1).min(20);
+    let doublings = failures.saturating_sub(1).min(20);
     let step_ms = (policy.initial_ms * f64::from(1u32 << doublings)).min(policy.max_ms);
     // Every page of a site sees an outage at the same moment: half of the wait is left to chance,
     // so that they do not all come back at the same moment too.
     let wait_ms = step_ms * (0.5 + 0.5 * random);
-    Verdict::Retry { after_ms: wait_ms.max(retry_after_ms.min(LONGEST_RETRY_AFTER_MS)).min(left_ms) }
+    let after_ms = wait_ms.max(retry_after_ms.min(LONGEST_RETRY_AFTER_MS));
+    let left_ms = policy.max_elapsed_ms - elapsed_ms;
+    if policy.enabled && left_ms > 0.0 { Verdict::Retry { after_ms: after_ms.min(left_ms) } } else { Verdict::GiveUp { after_ms } }
 }
 
 #[cfg(test)]
@@ -103,7 +95,7 @@ mod tests {
             match code {
                 200..=299 => assert_eq!(verdict, Verdict::Delivered, "{code}"),
                 429 | 502 | 503 | 504 => assert_eq!(verdict, Verdict::Retry { after_ms: 750.0 }, "{code}"),
-                _ => assert_eq!(verdict, Verdict::Drop(Reason::Refused), "{code}"),
+                _ => assert_eq!(verdict, Verdict::Refused, "{code}"),
             }
         }
         assert_eq!(decide(Answer::NetworkError, &POLICY, 1, 0.0, 0.5), Verdict::Retry { after_ms: 750.0 });
@@ -113,13 +105,13 @@ mod tests {
     #[test]
     fn the_wait_doubles_up_to_its_maximum_and_half_of_it_is_chance() {
         let waits = [(1, 1000.0), (2, 2000.0), (3, 4000.0), (5, 16_000.0), (6, 30_000.0), (7, 30_000.0), (u32::MAX, 30_000.0)];
-        for (attempt, longest) in waits {
+        for (failures, longest) in waits {
             for random in [0.0, 0.25, 0.999] {
                 let after_ms = longest * (0.5 + random / 2.0);
                 assert_eq!(
-                    decide(Answer::NetworkError, &POLICY, attempt, 0.0, random),
+                    decide(Answer::NetworkError, &POLICY, failures, 0.0, random),
                     Verdict::Retry { after_ms },
-                    "attempt {attempt}, random {random}",
+                    "{failures} failures, random {random}",
                 );
             }
         }
@@ -140,7 +132,7 @@ mod tests {
                 assert_eq!(verdict, Verdict::Retry { after_ms }, "{name}");
             }
         }
-        assert_eq!(decide(asked_to_wait(500, 1000.0), &POLICY, 1, 0.0, 0.0), Verdict::Drop(Reason::Refused));
+        assert_eq!(decide(asked_to_wait(500, 1000.0), &POLICY, 1, 0.0, 0.0), Verdict::Refused);
         assert_eq!(decide(asked_to_wait(200, 1000.0), &POLICY, 1, 0.0, 0.0), Verdict::Delivered);
     }
 
@@ -156,17 +148,19 @@ mod tests {
         let after = |elapsed_ms| decide(Answer::Timeout, &POLICY, 9, elapsed_ms, 0.0);
         assert_eq!(after(280_000.0), Verdict::Retry { after_ms: 15_000.0 });
         assert_eq!(after(290_000.0), Verdict::Retry { after_ms: 10_000.0 });
-        assert_eq!(after(300_000.0), Verdict::Drop(Reason::TimeUsedUp));
-        assert_eq!(after(310_000.0), Verdict::Drop(Reason::TimeUsedUp));
+        // The next batch does not hurry to where this one has failed.
+        assert_eq!(after(300_000.0), Verdict::GiveUp { after_ms: 15_000.0 });
+        assert_eq!(after(310_000.0), Verdict::GiveUp { after_ms: 15_000.0 });
         assert_eq!(decide(status(200), &POLICY, 9, 310_000.0, 0.0), Verdict::Delivered);
     }
 
     #[test]
-    fn switched_off_drops_what_could_have_been_tried_again() {
-        let off = Policy { enabled: false, ..POLICY };
-        assert_eq!(decide(status(503), &off, 1, 0.0, 0.0), Verdict::Drop(Reason::RetryDisabled));
-        assert_eq!(decide(Answer::NetworkError, &off, 1, 0.0, 0.0), Verdict::Drop(Reason::RetryDisabled));
-        assert_eq!(decide(status(400), &off, 1, 0.0, 0.0), Verdict::Drop(Reason::Refused));
+    fn switched_off_gives_up_what_could_have_been_tried_again_and_still_waits_as_asked() {
+        let off = Policy { enabled: false, initial_ms: 0.0, max_ms: 0.0, max_elapsed_ms: 0.0 };
+        assert_eq!(decide(status(503), &off, 1, 0.0, 0.0), Verdict::GiveUp { after_ms: 0.0 });
+        assert_eq!(decide(asked_to_wait(503, 5000.0), &off, 1, 0.0, 0.0), Verdict::GiveUp { after_ms: 5000.0 });
+        assert_eq!(decide(Answer::NetworkError, &off, 1, 0.0, 0.0), Verdict::GiveUp { after_ms: 0.0 });
+        assert_eq!(decide(status(400), &off, 1, 0.0, 0.0), Verdict::Refused);
         assert_eq!(decide(status(204), &off, 1, 0.0, 0.0), Verdict::Delivered);
     }
 
@@ -174,11 +168,11 @@ mod tests {
         #[test]
         fn a_wait_is_never_negative_nor_beyond_the_time_left(
             asked_ms in 0.0..1e9,
-            attempt: u32,
+            failures: u32,
             elapsed_ms in 0.0..299_999.0,
             random in 0.0..1.0,
         ) {
-            let verdict = decide(asked_to_wait(503, asked_ms), &POLICY, attempt, elapsed_ms, random);
+            let verdict = decide(asked_to_wait(503, asked_ms), &POLICY, failures, elapsed_ms, random);
             let Verdict::Retry { after_ms } = verdict else { panic!("{verdict:?}") };
             prop_assert!(after_ms > 0.0 && after_ms <= POLICY.max_elapsed_ms - elapsed_ms);
         }

@@ -15,9 +15,9 @@ import { projectDir } from './setup.mjs';
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 32_850 },
-  'of which JavaScript': { goal: 5_000, limit: 15_500 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_075 },
+  'all that is on by default': { goal: 13_500, limit: 33_125 },
+  'of which JavaScript': { goal: 5_000, limit: 15_550 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_230 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';

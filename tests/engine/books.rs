@@ -34,6 +34,7 @@ enum Step {
     Leave,
     Show,
     Hold(bool),
+    Online(bool),
     Flush,
     Discard,
     /// The collector, or the page, answers with a batch that is not there any more, or never was.
@@ -87,6 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Leave),
         3 => Just(Step::Show),
         1 => any::<bool>().prop_map(Step::Hold),
+        2 => any::<bool>().prop_map(Step::Online),
         2 => Just(Step::Flush),
         1 => Just(Step::Discard),
         1 => any::<i32>().prop_map(Step::Stray),
@@ -144,6 +146,7 @@ struct World {
     acknowledged: HashSet<String>,
     started: usize,
     leaving: bool,
+    offline: bool,
 }
 
 impl World {
@@ -163,6 +166,7 @@ impl World {
             acknowledged: HashSet::new(),
             started: 0,
             leaving: false,
+            offline: false,
         }
     }
 
@@ -205,6 +209,10 @@ impl World {
                 page.show();
             }
             Step::Hold(held) => page.hold(*held),
+            Step::Online(online) => {
+                self.offline = !online;
+                page.online(*online);
+            }
             Step::Flush => page.flush(),
             Step::Discard => {
                 self.forget(|_| true);
@@ -253,6 +261,7 @@ impl World {
     fn check(&mut self, step: &Step) {
         for request in self.page.requests() {
             assert!(!self.page.engine.delivery.held, "held, and still sent");
+            assert!(!self.offline, "there is no network, and still sent");
             assert!(self.leaving || self.in_flight().next().is_none(), "a second request of a page in use");
             let names = request.names();
             assert!(!names.is_empty(), "a request without spans");
@@ -272,7 +281,11 @@ impl World {
         assert!(twice <= counts.resent, "{twice} spans were taken twice, and {} are counted so", counts.resent);
         let waiting = counts.queued + counts.in_flight;
         assert!(
-            self.page.engine.delivery.held || waiting == 0 || self.in_flight().next().is_some() || self.page.timer_ms().is_some(),
+            self.page.engine.delivery.held
+                || self.offline
+                || waiting == 0
+                || self.in_flight().next().is_some()
+                || self.page.timer_ms().is_some(),
             "{waiting} spans wait, and nothing will wake the engine"
         );
     }
@@ -284,7 +297,7 @@ impl World {
 
     /// The page is in use again, and the collector takes whatever comes.
     fn recover(&mut self) {
-        for step in [Step::Hold(false), Step::Show] {
+        for step in [Step::Hold(false), Step::Online(true), Step::Show] {
             self.step(&step);
             self.check(&step);
         }

@@ -221,6 +221,11 @@ impl Driver {
         self.pump();
     }
 
+    pub fn online(&mut self, online: bool) {
+        self.engine.delivery.set_online(online, 0.5, self.now_ms);
+        self.pump();
+    }
+
     /// Lets time pass, with the timer going off on the way.
     pub fn advance(&mut self, ms: f64) {
         let until_ms = self.now_ms + ms;

@@ -12,6 +12,7 @@ mod encoding;
 mod fetch;
 mod globals;
 mod leaving;
+mod outage;
 mod sampling;
 mod spans;
 mod time;
