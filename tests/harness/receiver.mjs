@@ -47,6 +47,7 @@ import { startDecoder } from './decoder.mjs';
  * @property {boolean} [withoutCors] no CORS headers, as when a proxy answers for a Collector that is down
  * @property {boolean} [hang] never answer
  * @property {boolean} [reset] reset the connection instead
+ * @property {boolean} [lost] the spans are taken, and the connection is reset instead of the answer
  * @property {boolean} [garbage] bytes that are no HTTP instead
  */
 
@@ -246,7 +247,7 @@ class Receiver {
     const { answer } = received;
     if (answer.delayMs) await delay(answer.delayMs);
     if (answer.hang) return;
-    if (answer.reset) return void request.socket.resetAndDestroy();
+    if (answer.reset || answer.lost) return void request.socket.resetAndDestroy();
     if (answer.garbage) return void request.socket.end('\x00\xffthis is no HTTP\r\n\r\n');
 
     const isJson = received.headers['content-type'] === 'application/json';
@@ -272,7 +273,7 @@ class Receiver {
 
   #summary() {
     const requests = this.requests.map(({ spans, bytes, answer }) => {
-      const outcome = answer.hang ? 'hang' : answer.reset ? 'reset' : answer.garbage ? 'garbage' : (answer.status ?? 200);
+      const outcome = answer.hang ? 'hang' : answer.reset ? 'reset' : answer.lost ? 'lost' : answer.garbage ? 'garbage' : (answer.status ?? 200);
       return `${spans.length} spans in ${bytes.length} bytes -> ${outcome}`;
     });
     const names = this.spans.map(({ name }) => name).join(', ') || 'none';
