@@ -96,7 +96,7 @@ const FAULTS = [
       await page.setOfflineMode(false);
     },
   },
-  { name: 'offline, and the tab is closed', run: async ({ page, end }) => (await page.setOfflineMode(true), await end(), await page.close({ runBeforeUnload: true })) },
+  { name: 'offline, and the tab is closed', run: async ({ page, end, account }) => (await page.setOfflineMode(true), await end(), await account(), await page.close({ runBeforeUnload: true })) },
   ...Object.entries({
     'collector: 429': [{ status: 429, headers: { 'Retry-After': '1' } }],
     'collector: 503 three times': [{ status: 503 }, { status: 503 }, { status: 503 }],
