@@ -142,6 +142,33 @@ function installBrowser() {
 }
 
 /**
+ * Finds a Firefox, or installs one where that is quickly done.
+ * @returns {string | undefined} path of its executable: `WEBSPAN_FIREFOX`, else the system's
+ */
+export function ensureFirefox() {
+  return (knownFirefox ??= { path: process.env.WEBSPAN_FIREFOX ?? findFirefox() ?? exclusively('firefox', () => findFirefox() ?? installFirefox()) }).path;
+}
+
+/** @type {{ path: string | undefined } | undefined} */
+let knownFirefox;
+
+function findFirefox() {
+  const ofTheSystem = ['/usr/bin/firefox-esr', '/usr/bin/firefox', '/Applications/Firefox.app/Contents/MacOS/firefox'];
+  return ofTheSystem.find((path) => existsSync(path) && spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 30_000 }).stdout?.includes('Mozilla Firefox'));
+}
+
+function installFirefox() {
+  if (!canAptInstall()) return undefined;
+  say('installing Firefox with apt-get');
+  try {
+    aptInstall('firefox-esr');
+  } catch (error) {
+    say(`there will be no tests in Firefox: ${error.message}`);
+  }
+  return findFirefox();
+}
+
+/**
  * Makes a virtual environment that holds exactly what `requirementsFile` names; made anew when that changes.
  * @returns {string} path of the environment's python
  */
@@ -300,6 +327,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
     ensureNpm();
     ensureWasmTarget();
     ensureBrowser();
+    ensureFirefox();
     ensureCollector();
   } catch (error) {
     process.stderr.write(`setup: ${error.message}\n`);

@@ -2,7 +2,7 @@
 // focused, so what needs a page to be hidden, or a tab to be closed by its user, goes through Puppeteer.
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
-import { ensureBrowser } from '../../js/build/setup.mjs';
+import { ensureBrowser, ensureFirefox } from '../../js/build/setup.mjs';
 
 export const FLAGS = [
   '--no-sandbox', // tests run as root in containers
@@ -69,6 +69,12 @@ export function launchTabs({ bfcache = false, args = [] } = {}) {
     args: [...FLAGS, ...args],
     ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : [],
   });
+}
+
+/** A Firefox through Puppeteer; `undefined` where there is none. */
+export function launchFirefox() {
+  const executablePath = ensureFirefox();
+  return executablePath && puppeteer.launch({ ...signals, browser: 'firefox', executablePath, protocolTimeout: ANSWER_LIMIT_MS });
 }
 
 /**

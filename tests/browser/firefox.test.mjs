@@ -1,0 +1,104 @@
+// The same package in another engine: all that is captured once, and what a page sends as it goes. The rest is tested in Chromium.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launchFirefox, watchPage } from '../harness/browser.mjs';
+import { plain, startReceiver } from '../harness/receiver.mjs';
+import { echo, startSite, text, webspanPage } from '../harness/site.mjs';
+
+let browser;
+before(async () => {
+  browser = await launchFirefox();
+});
+after(() => browser?.close());
+
+const withCaptures = `
+  import * as webspan from '/dist/index.js';
+  import { longTasks, userInteraction, webVitals } from '/dist/captures.js';
+  export * from '/dist/index.js';
+  export const init = (options) => webspan.init({ ...options, captures: [longTasks(), userInteraction(), webVitals()] });
+`;
+
+/** A page with every capture, or a skipped test. */
+async function open(t, options) {
+  if (!browser) return void t.skip('there is no Firefox');
+  const receiver = await startReceiver();
+  const site = await startSite({
+    routes: {
+      '/': webspanPage({ endpoint: receiver.url, ...options }, { module: '/with-captures.js', body: '<p>Text</p><img src="/image.svg"><button>Buy</button><script>document.querySelector("button").onclick = () => fetch("/echo?click")</script>' }),
+      '/with-captures.js': text(withCaptures, { headers: { 'Content-Type': 'text/javascript' } }),
+      '/image.svg': text('<svg xmlns="http://www.w3.org/2000/svg"/>', { headers: { 'Content-Type': 'image/svg+xml' } }),
+      '/echo': echo(),
+      '/never': () => {},
+      '/elsewhere': text('<!doctype html>', { headers: { 'Content-Type': 'text/html' } }),
+    },
+  });
+  const page = await browser.newPage();
+  const watched = watchPage(page);
+  t.after(async () => {
+    await page.close();
+    await site.close();
+    await receiver.close();
+  });
+  await page.goto(site.url('/'));
+  return { page, site, receiver, ...watched };
+}
+
+test('in Firefox: a page load, requests, a route change, a click and an error are spans, and the page notices nothing', async (t) => {
+  const opened = await open(t, { batch: { scheduledDelayMillis: 100 } });
+  if (!opened) return;
+  const { page, site, receiver, consoleErrors, consoleWarnings } = opened;
+  const statuses = await page.evaluate(async () => {
+    const fetched = await fetch('/echo?fetch', { method: 'POST', body: 'x' });
+    await fetched.text();
+    await fetch(new Request('/echo?request')).then((response) => response.text());
+    const xhr = new XMLHttpRequest();
+    xhr.open('GET', '/echo?xhr');
+    await new Promise((done) => {
+      xhr.onloadend = done;
+      xhr.send();
+    });
+    history.pushState(null, '', '/route?token=S3CR3T');
+    await fetch('/echo?route').then((response) => response.text());
+    setTimeout(() => {
+      throw new RangeError('on purpose');
+    });
+    return [fetched.status, xhr.status];
+  });
+  assert.deepEqual(statuses, [200, 200]);
+  await page.click('button');
+  const pathOf = (span) => (plain(span.attributes)['url.full'] ?? '').replace(site.origin, '');
+  const told = () => receiver.spans.map((span) => `${span.name} ${pathOf(span)}`.trim());
+  const wanted = ['documentLoad /', 'documentFetch /', 'resourceFetch /image.svg', 'POST /echo?fetch', 'GET /echo?request', 'GET /echo?xhr', 'GET /echo?route', 'GET /echo?click', 'navigation /route?token=REDACTED', 'exception', 'click /route?token=REDACTED'];
+  await receiver.waitUntil(() => wanted.every((each) => told().includes(each)), 15_000);
+
+  const spanOf = (name) => receiver.spans.find((span) => `${span.name} ${pathOf(span)}`.trim() === name);
+  const load = spanOf('documentLoad /');
+  assert.equal(spanOf('documentFetch /').parentSpanId, load.spanId);
+  assert.equal(spanOf('GET /echo?route').parentSpanId, spanOf('navigation /route?token=REDACTED').spanId);
+  assert.equal(spanOf('GET /echo?click').traceId, spanOf('click /route?token=REDACTED').traceId);
+  for (const name of ['POST /echo?fetch', 'GET /echo?xhr']) {
+    const span = spanOf(name);
+    assert.deepEqual(span.events.map((event) => event.name), ['fetchStart', 'domainLookupStart', 'domainLookupEnd', 'connectStart', 'connectEnd', 'requestStart', 'responseStart', 'responseEnd'], name);
+    const sent = site.requests.find(({ url }) => `${url.pathname}${url.search}` === pathOf(span));
+    assert.equal(sent.headers.traceparent, `00-${span.traceId}-${span.spanId}-03`, name);
+  }
+  assert.deepEqual(consoleWarnings, []);
+  // The one that the page threw.
+  assert.deepEqual(consoleErrors.filter((line) => !/on purpose/.test(line)), []);
+});
+
+test('in Firefox: what has ended and what is open is delivered when the page is left, across origins', async (t) => {
+  const opened = await open(t, { batch: { scheduledDelayMillis: 60_000, maxExportBatchSize: 2000 } });
+  if (!opened) return;
+  const { page, site, receiver } = opened;
+  await page.evaluate(() => {
+    for (let index = 0; index < 400; index++) window.instance.tracer.startSpan('ended').end();
+    window.instance.tracer.startSpan('open');
+    void fetch('/never').catch(() => {});
+  });
+  await page.goto(site.url('/elsewhere'));
+  const named = (name) => receiver.spans.filter((span) => span.name === name);
+  await receiver.waitUntil(() => named('ended').length === 400 && named('open').length === 1, 15_000);
+  assert.equal(plain(named('open')[0].attributes)['webspan.unfinished'], true);
+  assert.equal(new Set(receiver.spans.map(({ spanId }) => spanId)).size, receiver.spans.length, 'none twice');
+});
