@@ -1,7 +1,7 @@
 // `npm test`: everything. Sets up what is missing, and says what it does.
 
 import { needed, quick } from '../js/build/check.mjs';
-import { ensureBrowser, ensureCollector, ensureFirefox } from '../js/build/setup.mjs';
+import { ensureBrowser, ensureCollector, ensureFirefox, ensureWebKit } from '../js/build/setup.mjs';
 import { nodeTests, runSteps } from '../js/build/steps.mjs';
 import { runWasmTests } from '../js/build/wasm-test.mjs';
 
@@ -22,7 +22,7 @@ await runSteps(
   {
     needed: [
       ...needed,
-      ['set-up: browsers and Collector', () => (ensureBrowser(), ensureFirefox(), ensureCollector())],
+      ['set-up: browsers and Collector', () => (ensureBrowser(), ensureFirefox(), ensureWebKit(), ensureCollector())],
     ],
   },
 );

@@ -5,7 +5,7 @@
 // Only Node's own modules are imported here: this file runs before there are npm packages.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -146,26 +146,45 @@ function installBrowser() {
  * @returns {string | undefined} path of its executable: `WEBSPAN_FIREFOX`, else the system's
  */
 export function ensureFirefox() {
-  return (knownFirefox ??= { path: process.env.WEBSPAN_FIREFOX ?? findFirefox() ?? exclusively('firefox', () => findFirefox() ?? installFirefox()) }).path;
+  return ensureOther('Firefox', ['firefox-esr'], () => process.env.WEBSPAN_FIREFOX ?? firstOf(['/usr/bin/firefox-esr', '/Applications/Firefox.app/Contents/MacOS/firefox']));
 }
 
-/** @type {{ path: string | undefined } | undefined} */
-let knownFirefox;
-
-function findFirefox() {
-  const ofTheSystem = ['/usr/bin/firefox-esr', '/usr/bin/firefox', '/Applications/Firefox.app/Contents/MacOS/firefox'];
-  return ofTheSystem.find((path) => existsSync(path) && spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 30_000 }).stdout?.includes('Mozilla Firefox'));
+/**
+ * Finds the small browser that comes with WebKit for GTK, and its driver, or installs them where that is quickly done.
+ * @returns {string | undefined} path of the browser's executable
+ */
+export function ensureWebKit() {
+  const needed = ['WebKitWebDriver', 'xvfb-run', 'xauth'];
+  return ensureOther('WebKit', ['webkit2gtk-driver', 'xvfb', 'xauth'], () => needed.every(isInstalled) && firstOf(miniBrowsers()));
 }
 
-function installFirefox() {
+/** Where Debian keeps it, by processor and version. */
+function miniBrowsers() {
+  const libraries = '/usr/lib';
+  const children = (path) => (existsSync(path) ? readdirSync(path).map((name) => join(path, name)) : []);
+  return children(libraries).filter((path) => /linux-gnu/.test(path)).flatMap(children).filter((path) => /webkit2gtk-4/.test(path)).map((path) => join(path, 'MiniBrowser'));
+}
+
+const firstOf = (paths) => paths.find((path) => existsSync(path));
+
+/** Of the browsers that only some tests need: `undefined` where there is none. Remembered, as whether it can be installed. */
+function ensureOther(name, packages, find) {
+  if (!others.has(name)) others.set(name, find() || exclusively(name, () => find() || installOther(name, packages, find)));
+  return others.get(name);
+}
+
+/** @type {Map<string, string | undefined>} */
+const others = new Map();
+
+function installOther(name, packages, find) {
   if (!canAptInstall()) return undefined;
-  say('installing Firefox with apt-get');
+  say(`installing ${name} with apt-get`);
   try {
-    aptInstall('firefox-esr');
+    aptInstall(...packages);
   } catch (error) {
-    say(`there will be no tests in Firefox: ${error.message}`);
+    say(`there will be no tests in ${name}: ${error.message}`);
   }
-  return findFirefox();
+  return find() || undefined;
 }
 
 /**
@@ -328,6 +347,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
     ensureWasmTarget();
     ensureBrowser();
     ensureFirefox();
+    ensureWebKit();
     ensureCollector();
   } catch (error) {
     process.stderr.write(`setup: ${error.message}\n`);

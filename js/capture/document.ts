@@ -79,8 +79,8 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     if (document.visibilityState === 'hidden') return finish();
     timer = startTimer(() => host.guard(finish), PAINT_CAP_MS);
     const observer = new PerformanceObserver(() => host.guard(done));
-    observer.observe({ type: 'paint', buffered: true });
     signal.addEventListener('abort', () => observer.disconnect());
+    observer.observe({ type: 'paint', buffered: true });
   }
 
   function finish(unfinished = false): void {

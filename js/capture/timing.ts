@@ -28,12 +28,13 @@ export class ResourceTimings {
 
   /** Tells of each entry once, also of those that were made before; undone by what it returns. */
   watch(listener: Listener): () => void {
+    // First: WebKit tells of what was before within the call of observe().
+    this.listeners.add(listener);
     if (!this.observer && globalThis.PerformanceObserver) {
       this.observer = new PerformanceObserver((list) => this.tell(list.getEntries()));
       // An observer gets all: the page's buffer of 250 entries may overflow.
       this.observer.observe({ type: 'resource', buffered: true });
     }
-    this.listeners.add(listener);
     return () => {
       this.listeners.delete(listener);
       if (!this.listeners.size) {
