@@ -81,7 +81,7 @@ export interface Context {
 /** Why spans are lost. The README says what each means. */
 export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' | 'consent' | 'noEndpoint' | 'shutdown' | 'rateLimited' | 'filtered';
 
-/** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered`, `unacknowledged` and `dropped`. */
+/** What has become of the spans. Each that has ended is counted in exactly one of `queued`, `inFlight`, `delivered`, `unacknowledged`, `stored` and `dropped`. */
 export interface Stats {
   /** Spans that have ended. */
   ended: number;
@@ -95,6 +95,12 @@ export interface Stats {
   unacknowledged: number;
   /** Were sent twice, as the page was left before the first request was answered: possible duplicates. Not a place of its own. */
   resent: number;
+  /** Were put into the outbox, for this or a later page to deliver, which counts them as `recovered` or `unrecovered`. */
+  stored: number;
+  /** Came from the outbox, of whatever page, and were taken by the collector. Not among `ended`. */
+  recovered: number;
+  /** Came from the outbox, of whatever page, and are lost: too old, too many, refused, or not readable. Not among `ended`. */
+  unrecovered: number;
   /** Are lost, by reason. */
   dropped: Record<Loss | 'coreFailed', number> & {
     /** Requests that were made before the core was ready, and so have no span. They are not among `ended`. */
@@ -138,14 +144,17 @@ export interface Webspan {
   getTracer(name: string, version?: string): Tracer;
   /** Sends all that has ended. Resolves when it is answered, or an attempt has failed; never rejects. */
   flush(): Promise<void>;
-  /** Sends all that has ended, restores what was wrapped, and falls silent. Never rejects. */
-  shutdown(): Promise<void>;
+  /**
+   * Sends all that has ended, restores what was wrapped, and falls silent. What cannot be sent goes into the outbox, if there is one. With
+   * `discard` nothing is sent, and the outbox is emptied. Never rejects.
+   */
+  shutdown(options?: { discard?: boolean }): Promise<void>;
   /** What has become of the spans. */
   stats(): Stats;
   /** Attributes of every span that starts from now on; one that is `undefined` or `null` is taken away again. */
   setAttributes(attributes: Attributes): void;
   /** Who uses the page, as `user.id` of every span that starts from now on; `null` is nobody. */
   setUser(id: string | null): void;
-  /** The user's word: `true` sends what has waited for it, `false` discards it and records nothing until `true` comes. */
+  /** The user's word: `true` sends what has waited for it, `false` discards it and what is in the outbox, and records nothing until `true` comes. */
   setConsent(granted: boolean): void;
 }

@@ -8,6 +8,10 @@ declare module '#fallback' {
 declare module '#diagnosis' {
   export const load: () => Promise<typeof import('./diagnosis.js')>;
 }
+/** Fetches what keeps spans for later pages. */
+declare module '#outbox' {
+  export const load: () => Promise<typeof import('./outbox.js')>;
+}
 /** Fetches the copy of the `web-vitals` library. */
 declare module '#web-vitals' {
   export const load: () => Promise<unknown>;

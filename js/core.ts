@@ -31,7 +31,7 @@ const CLOCK_CHECK_MS = 250;
 export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown', 'rateLimited', 'filtered'];
 
 /** Where the counts stand in `Counts` of delivery.rs. */
-const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, UNACKNOWLEDGED, RESENT, DROPPED] = [0, 1, 2, 3, 4, 5, 6];
+const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, UNACKNOWLEDGED, RESENT, STORED, DROPPED] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /** Answers every call with -1: the core before it has started, and after it has trapped. */
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
@@ -46,6 +46,9 @@ export class Core {
   /** The scratch area. */
   bytes = new Uint8Array(SCRATCH_BYTES);
   notReady = 0;
+  /** Spans of earlier pages, from the outbox: delivered, and lost. */
+  recovered = 0;
+  unrecovered = 0;
   /** Sees each span as it starts and before it ends, where the page has span processors. */
   processors: SpanProcessors | undefined;
   /** Is told of requests that got no answer, with `debug`. */
@@ -179,6 +182,9 @@ export class Core {
       delivered: counts[DELIVERED],
       unacknowledged: counts[UNACKNOWLEDGED],
       resent: counts[RESENT],
+      stored: counts[STORED],
+      recovered: this.recovered,
+      unrecovered: this.unrecovered,
       dropped: { coreFailed: 0, notReady: this.notReady },
     } as Stats;
     LOSSES.forEach((loss, index) => (stats.dropped[loss] = counts[DROPPED + index]));

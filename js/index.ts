@@ -10,7 +10,7 @@ import { describeThrown } from './thrown.js';
 import { CoreTracer } from './tracer.js';
 
 export type * from './api.js';
-export type { AttributeValue, Attributes, BatchOptions, CaptureOption, DocumentLoadHooks, DocumentLoadOptions, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, NavigationOptions, ParentSpanContext, RedactOptions, RequestOptions, RetryOptions, SamplerFunction, SamplerOption, SessionOptions, UrlPattern, WebspanOptions, XhrOptions } from './options.js';
+export type { AttributeValue, Attributes, BatchOptions, CaptureOption, DocumentLoadHooks, DocumentLoadOptions, FetchOptions, HeadersFunction, HeadersOption, HeadersRecord, HookSpan, InstrumentationsOptions, LimitsOptions, NavigationOptions, OutboxOptions, ParentSpanContext, RedactOptions, RequestOptions, RetryOptions, SamplerFunction, SamplerOption, SessionOptions, UrlPattern, WebspanOptions, XhrOptions } from './options.js';
 
 /**
  * Starts tracing: from now on requests are spans, allowed backends receive `traceparent`, and batches of OTLP go to the collector.

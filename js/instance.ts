@@ -14,6 +14,7 @@ import { ActiveSpan } from './context.js';
 import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
 import { load as loadDiagnosis } from '#diagnosis';
 import { load } from '#fallback';
+import { load as loadOutbox } from '#outbox';
 import { type Attributes, isLoopback, type Settings } from './options.js';
 import type { SpanMessage } from './otlp.js';
 import { isOffline, isPrerendering, watchPage } from './page.js';
@@ -60,6 +61,8 @@ export class Instance implements Webspan {
   private later: (() => void)[] | undefined = [];
   private readonly touch: ((handle?: number) => void) | undefined;
   private session: Session | undefined;
+  /** What is done to the outbox, one after the other. */
+  private outbox = Promise.resolve();
   private final: Stats | undefined;
   private stopping: Promise<void> | undefined;
 
@@ -70,6 +73,7 @@ export class Instance implements Webspan {
       (error) => {
         this.uninstall();
         this.transport.release();
+        this.transport.outbox?.close();
         this.report(`switched off, as its core has failed: ${textOf(error)}`, 'error');
       },
       (error) => this.report(`ignored what was thrown at it: ${textOf(error)}`, 'warn'),
@@ -140,7 +144,13 @@ export class Instance implements Webspan {
         this.prerendering = false;
         this.guard(() => this.hold());
       },
-      online: () => this.guard(() => this.connect(!isOffline())),
+      online: () => {
+        this.guard(() => {
+          this.connect(!isOffline());
+          // If it could not be loaded before.
+          this.hold();
+        });
+      },
     });
     this.uninstall = () => {
       this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall()));
@@ -164,17 +174,22 @@ export class Instance implements Webspan {
     return this.core.on ? this.transport.flush() : Promise.resolve();
   }
 
-  shutdown(): Promise<void> {
+  shutdown({ discard }: { discard?: boolean } = {}): Promise<void> {
     if (!this.stopping) {
       this.guard(() => this.settleCaptures(true));
       this.uninstall();
-      const stopping: Promise<void> = (this.stopping = this.flush().then(() => {
+      if (discard) this.guard(() => this.discard(1));
+      const discarded = discard && this.seeToOutbox(true);
+      const stopping: Promise<void> = (this.stopping = this.flush().then(async () => {
+        await discarded;
+        if (this.stopping === stopping) await this.transport.stow();
         // Started again meanwhile.
         if (this.stopping !== stopping) return;
         this.guard(() => this.core.x.discard_spans(1));
         this.final = this.stats();
         this.core.stop();
         this.transport.stop();
+        this.transport.outbox?.close();
         if (global[INSTANCE] === this) delete global[INSTANCE];
       }));
     }
@@ -264,8 +279,7 @@ export class Instance implements Webspan {
     this.guard(() => {
       if (!this.consent) {
         this.session?.forget();
-        this.core.x.discard_spans(0);
-        this.transport.abort();
+        this.discard(0);
       }
       this.hold();
     });
@@ -303,7 +317,25 @@ export class Instance implements Webspan {
   }
 
   private hold(): void {
-    this.core.x.hold_spans(+(this.prerendering || this.consent === undefined));
+    const isHeld = this.prerendering || this.consent === undefined;
+    this.core.x.hold_spans(+isHeld);
+    // Nothing is stored before the user's word.
+    if (!isHeld) this.seeToOutbox();
+  }
+
+  /** Opens the outbox, or without consent empties it. Resolves when that is done, or cannot be done. */
+  private seeToOutbox(discard = this.consent === false): Promise<void> | undefined {
+    const { core, settings, transport } = this;
+    if (!settings.outbox || !settings.tracesUrl) return undefined;
+    const host = { core, settings, transport, wanted: () => this.consent === true && !this.final };
+    // Without network it may not load.
+    return (this.outbox = this.outbox.then(loadOutbox).then(({ seeTo }) => seeTo(host, discard), () => {}));
+  }
+
+  /** `why` as in abi.rs. */
+  private discard(why: number): void {
+    this.core.x.discard_spans(why);
+    this.transport.abort();
   }
 
   private connect(online: boolean): void {

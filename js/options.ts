@@ -273,6 +273,25 @@ export interface NavigationOptions {
   maxDurationMillis?: number;
 }
 
+/** How much waits in IndexedDB for a later page of this origin. What is too much or too old is dropped, the eldest first. */
+export interface OutboxOptions {
+  /**
+   * Bytes of all requests that are stored. A page that is left may store as much again, until the next one looks.
+   * @defaultValue `4194304`
+   */
+  maxBytes?: number;
+  /**
+   * Time after which what is stored is dropped, in milliseconds.
+   * @defaultValue `86400000`
+   */
+  maxAgeMillis?: number;
+  /**
+   * Requests that are stored.
+   * @defaultValue `1000`
+   */
+  maxCount?: number;
+}
+
 /** Source: {@link https://opentelemetry.io/docs/specs/semconv/general/session/} */
 export interface SessionOptions {
   /**
@@ -481,6 +500,12 @@ export interface WebspanOptions {
    */
   pageTrace?: boolean;
   /**
+   * Puts spans that cannot be delivered into IndexedDB, for later pages of this origin to deliver. Off, because storing on a visitor's device is the
+   * site's decision.
+   * @defaultValue `false`
+   */
+  outbox?: boolean | OutboxOptions;
+  /**
    * Names of HTTP attributes: today's (`http.request.method`), those of before 2023 (`http.method`), or both.
    *
    * Source: `OTEL_SEMCONV_STABILITY_OPT_IN`, {@link https://opentelemetry.io/docs/specs/semconv/non-normative/http-migration/}
@@ -557,6 +582,7 @@ export interface RedactSettings {
 }
 
 export type NavigationSettings = Filled<NavigationOptions>;
+export type OutboxSettings = Filled<OutboxOptions>;
 export type SessionSettings = Filled<SessionOptions>;
 
 /** What fetch and XHR have in common. */
@@ -616,6 +642,7 @@ export interface Settings extends UrlSettings {
     readonly errors: boolean;
   };
   readonly captures: readonly CaptureOption[];
+  readonly outbox: false | OutboxSettings;
   readonly pageTrace: boolean;
   readonly semconv: 'stable' | 'legacy' | 'dup';
   readonly session: false | SessionSettings;
@@ -881,6 +908,7 @@ const OPTIONS = group<Taken>({
     errors: flag(true),
   }),
   captures: many(callback),
+  outbox: switchable({ maxBytes: whole(1, 4194304), maxAgeMillis: whole(1, 86400000), maxCount: whole(1, 1000) }, false),
   pageTrace: flag(true),
   semconv: oneOf('stable', 'legacy', 'dup'),
   session: switchable(

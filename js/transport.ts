@@ -3,16 +3,28 @@
 import { retryAfterMs, startTimer, stopTimer } from './clock.js';
 import { type Core, LOSSES } from './core.js';
 import type { Settings } from './options.js';
+import type { Outbox } from './outbox.js';
 import { type ExportResponse, type SpanMessage, readRequest, readResponse, readSpans } from './otlp.js';
 
 /** Effects of `next_effect` in abi.rs. */
-const [SEND, SHOW, REPORT, UNCOMPRESSED] = [1, 2, 3, 4];
+const [SEND, SHOW, REPORT, UNCOMPRESSED, STORE] = [1, 2, 3, 4, 5];
 
 /** In the place of a status: none came, and it took too long. */
 const NO_ANSWER = 0;
 const TIMED_OUT = -1;
 
 type HeadersRecord = Record<string, string>;
+type Body = Uint8Array<ArrayBuffer>;
+
+/** What came of a request. */
+export interface Outcome {
+  /** Or {@link NO_ANSWER}, or {@link TIMED_OUT}. */
+  status: number;
+  /** NaN where the answer does not say. */
+  retryMs: number;
+  /** Spans; NaN where the answer does not say. */
+  rejected: number;
+}
 
 export interface TransportHost {
   /** The page's fetch as it was before anybody wrapped it. */
@@ -32,6 +44,8 @@ export class Transport {
   private readonly sending = new Set<AbortController>();
   /** The page is hidden or going: nothing can be waited for. */
   leaving = false;
+  /** Once it is open. */
+  outbox: Outbox | undefined;
 
   constructor(
     private readonly core: Core,
@@ -56,6 +70,8 @@ export class Transport {
           const { body, type } = this.encoded(core.body());
           const keepalive = core.x.fit_body(a, body.length);
           if (keepalive >= 0) this.send(a, !!keepalive, body, type, !!b);
+        } else if (effect === STORE) {
+          this.outbox!.store(a, core.body().slice(), b);
         } else if (effect === SHOW) {
           const spans = readSpans(core.body());
           this.host.aside(() => this.host.show(spans));
@@ -106,7 +122,7 @@ export class Transport {
   }
 
   /** A request of the core's in the encoding that was asked for. */
-  private encoded(body: Uint8Array<ArrayBuffer>): { body: Uint8Array<ArrayBuffer>; type: string } {
+  encoded(body: Body): { body: Body; type: string } {
     if (this.settings.protocol === 'http/json') {
       try {
         return { body: new TextEncoder().encode(JSON.stringify(readRequest(body), asItIs)), type: 'json' };
@@ -117,14 +133,37 @@ export class Transport {
     return { body, type: 'x-protobuf' };
   }
 
-  private async send(batch: number, keepalive: boolean, body: Uint8Array<ArrayBuffer>, type: string, gzip: boolean): Promise<void> {
+  private async send(batch: number, keepalive: boolean, body: Body, type: string, gzip: boolean): Promise<void> {
+    const { core } = this;
+    const { status, retryMs, rejected } = await this.request(body, type, keepalive, gzip);
+    this.tell(() => core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now()));
+    if (status >= 200 && status < 300) this.outbox?.drain();
+  }
+
+  /** Puts into the outbox what cannot be sent. */
+  async stow(): Promise<void> {
+    if (!this.outbox) return;
+    this.tell(() => this.core.x.stow_spans());
+    await this.outbox.settled();
+  }
+
+  /** Tells the core what came of something, and does what it wants done about it. */
+  tell(run: () => void): void {
+    try {
+      run();
+      this.pump();
+    } catch (error) {
+      this.core.caught(error);
+    }
+  }
+
+  async request(body: Body, type: string, keepalive: boolean, gzip: boolean, limit = new AbortController()): Promise<Outcome> {
     const { core, settings, host } = this;
     let status = NO_ANSWER;
     let retryMs = NaN;
     let rejected = 0;
     let message = '';
     let headers: Headers | undefined;
-    const limit = new AbortController();
     this.sending.add(limit);
     const timer = startTimer(() => {
       status ||= TIMED_OUT;
@@ -170,13 +209,8 @@ export class Transport {
     }
     stopTimer(timer);
     this.sending.delete(limit);
-    try {
-      core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now());
-      if (message) host.report(`the collector says: ${message}`);
-      this.pump();
-    } catch (error) {
-      core.caught(error);
-    }
+    if (message) host.report(`the collector says: ${message}`);
+    return { status, retryMs, rejected };
   }
 
   /** What the option gives; at the page's end the last that was known, where it would have to be waited for. */

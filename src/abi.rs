@@ -556,6 +556,24 @@ pub fn set_online(online: bool, random: f64, now_ms: f64) {
     with(|door| door.engine.delivery.set_online(online, random, now_ms))
 }
 
+/// Whether there is an outbox to put into what cannot be delivered now.
+#[wasm_bindgen]
+pub fn set_outbox(there: bool) {
+    with(|door| door.engine.delivery.outbox = there)
+}
+
+/// All that waits is to be put into the outbox.
+#[wasm_bindgen]
+pub fn stow_spans() {
+    with(|door| door.engine.delivery.stow())
+}
+
+/// A batch is in the outbox, or could not be put there.
+#[wasm_bindgen]
+pub fn settle_store(batch: i32, stored: bool) {
+    with(|door| door.engine.delivery.settle_store(batch, stored))
+}
+
 #[wasm_bindgen]
 pub fn flush_spans() {
     with(|door| door.engine.delivery.flush())
@@ -586,7 +604,7 @@ pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, 
 }
 
 /// What is to be done. The words are: the address and length of the body, and
-/// 1 send: batch, gzip; 2 show: -; 3 report: loss, status, spans; 4 uncompressed: -; 0 wait: milliseconds, or -1.
+/// 1 send: batch, gzip; 2 show: -; 3 report: loss, status, spans; 4 uncompressed: -; 5 store: batch, spans; 0 wait: milliseconds, or -1.
 #[wasm_bindgen]
 pub fn next_effect(now_ms: f64) -> i32 {
     with(|door| {
@@ -597,6 +615,7 @@ pub fn next_effect(now_ms: f64) -> i32 {
             Effect::Show => (2, 0, 0, 0),
             Effect::Report { loss, status, spans } => (3, loss as i32, status as i32, spans as i32),
             Effect::Uncompressed => (4, 0, 0, 0),
+            Effect::Store { batch, spans } => (5, batch, spans as i32, 0),
         };
         let body = &door.engine.delivery.body;
         let (address, bytes) = (body.as_ptr() as i32, body.len() as i32);

@@ -11,7 +11,7 @@ struct Finished {
     scope: u8,
     /// [`crate::span::Span::rank`]
     rank: u8,
-    /// [`Batch::id`] of the request that it left in, or [`WAITING`].
+    /// [`Batch::id`] of the request or the record of the outbox that it left in, or [`WAITING`].
     batch: i32,
     bytes: Box<[u8]>,
 }
@@ -65,6 +65,11 @@ impl Queue {
 
     pub fn is_empty(&self) -> bool {
         self.waiting == 0
+    }
+
+    /// All spans that are here, also those that have left.
+    pub fn total(&self) -> usize {
+        self.spans.len()
     }
 
     /// Bytes of the spans that wait and are in no group.

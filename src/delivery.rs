@@ -34,6 +34,10 @@ const SLICE_BYTES: usize = 8192;
 /// Time for the page between two slices.
 const SLICE_PAUSE_MS: f64 = 5.0;
 
+/// Bytes of spans that one record of the outbox holds. Below 64 KiB, from where on Chromium stores a value as a file of its own: one thing more that a
+/// page which goes may not live to see.
+const RECORD_BYTES: usize = 57_344;
+
 /// After so many failures in a row there is one request at a time, until one gets through: also when the page is hidden, and would else send all
 /// that waits.
 const DOWN_AFTER_FAILURES: u32 = 3;
@@ -79,6 +83,8 @@ pub struct Counts {
     pub unacknowledged: u32,
     /// Spans that were sent a second time, because the page was left before their first request was answered: possible duplicates.
     pub resent: u32,
+    /// In the outbox, or on their way there. What a page delivers from there is not counted here: it may be another's.
+    pub stored: u32,
     /// By [`Loss`].
     pub dropped: [u32; 10],
 }
@@ -88,6 +94,8 @@ pub struct Counts {
 pub enum Effect {
     /// Send [`Delivery::body`], in whatever encoding: ask [`Delivery::fit`] how, and come back with [`Delivery::answer`].
     Send { batch: i32, gzip: bool },
+    /// Put [`Delivery::body`] into the outbox, and come back with [`Delivery::settle_store`].
+    Store { batch: i32, spans: u32 },
     /// Finished spans to show: [`Delivery::body`] is a `ScopeSpans` of them.
     Show,
     /// Spans were lost. `status` is that of the answer, or zero.
@@ -131,6 +139,8 @@ pub struct Delivery {
     pub endpoint: bool,
     /// Keep all, send nothing: the user has not consented yet, or the page is only being prerendered.
     pub held: bool,
+    /// There is an outbox, for what cannot be delivered now.
+    pub outbox: bool,
     pub counts: Counts,
     /// What the last effect is about.
     pub body: Vec<u8>,
@@ -161,6 +171,8 @@ pub struct Delivery {
     gone: bool,
     /// Somebody waits until all that ended is answered.
     flushing: bool,
+    /// All that waits goes into the outbox, if there is one.
+    stowing: bool,
 }
 
 impl Delivery {
@@ -172,6 +184,7 @@ impl Delivery {
             envelope: Envelope { resource, scopes: Vec::new(), semconv: Semconv::Stable },
             endpoint: true,
             held: false,
+            outbox: false,
             counts: Counts::default(),
             body: Vec::new(),
             reports: Vec::new(),
@@ -190,6 +203,7 @@ impl Delivery {
             hurried: false,
             gone: false,
             flushing: false,
+            stowing: false,
         }
     }
 
@@ -210,6 +224,7 @@ impl Delivery {
             || !self.reports.is_empty()
             || self.queue.len() == 1
             || self.queue.len() == self.batch_limit()
+            || self.overflows()
     }
 
     /// A span has ended that will not be sent.
@@ -228,6 +243,7 @@ impl Delivery {
     pub fn hide(&mut self) {
         self.leaving = true;
         self.hurried = true;
+        self.stowing = self.failures > 0 || self.offline_ms.is_finite();
         // Who waits for the next attempt cannot count on it.
         self.recall(false);
     }
@@ -244,12 +260,16 @@ impl Delivery {
         self.leaving = false;
         self.hurried = false;
         self.gone = false;
+        self.stowing = false;
     }
 
     /// Whether there is a network. While there is none nothing is sent, and nothing gets too old. `random` is from 0 to 1.
     pub fn set_online(&mut self, online: bool, random: f64, now_ms: f64) {
         if !online {
             self.offline_ms = self.offline_ms.min(now_ms);
+            if self.outbox {
+                self.stow();
+            }
         } else if self.offline_ms.is_finite() {
             for batch in &mut self.batches {
                 batch.first_sent_ms += now_ms - self.offline_ms;
@@ -258,6 +278,39 @@ impl Delivery {
             // Why the last attempt failed may be over.
             self.resume_ms = now_ms + random * ONLINE_JITTER_MS;
         }
+    }
+
+    /// All that waits goes into the outbox, if there is one.
+    pub fn stow(&mut self) {
+        self.recall(false);
+        self.stowing = true;
+    }
+
+    /// A batch is in the outbox, or could not be put there: then its spans wait again, and no others are put there.
+    pub fn settle_store(&mut self, id: i32, is_stored: bool) {
+        if self.batches.iter().any(|batch| batch.id == id) {
+            return;
+        }
+        if is_stored {
+            self.queue.remove(id);
+        } else {
+            let count = self.queue.put_back(id);
+            self.counts.stored -= count;
+            self.counts.queued += count;
+            self.outbox = false;
+            // What fits may still get away.
+            self.hurried = self.leaving;
+        }
+    }
+
+    /// Spans on their way into the outbox: they do not wait any more, and are kept in case that this fails.
+    fn storing(&self) -> u32 {
+        self.queue.total() as u32 - self.counts.queued - self.counts.in_flight
+    }
+
+    /// What waits is so much that it had better go into the outbox, which is not behind with it.
+    fn overflows(&self) -> bool {
+        self.outbox && self.queue.len() >= self.rules.max_queue_size && self.storing() == 0
     }
 
     /// Takes batches back into the queue: those that wait for their next attempt, or those that are in flight without `keepalive`. The number
@@ -291,7 +344,9 @@ impl Delivery {
     pub fn discard(&mut self, loss: Loss) {
         let sent = self.batches.iter().filter(|batch| batch.in_flight);
         let sent: u32 = sent.map(|batch| self.queue.batch(batch.id).count() as u32).sum();
-        self.lose_quietly(loss, self.counts.queued + self.counts.in_flight - sent);
+        let storing = self.storing();
+        self.lose_quietly(loss, self.counts.queued + self.counts.in_flight - sent + storing);
+        self.counts.stored -= storing;
         // What has left cannot be called back for certain.
         self.counts.unacknowledged += sent;
         self.counts.queued = 0;
@@ -335,9 +390,19 @@ impl Delivery {
             self.resume_ms = now_ms;
         }
         if let Verdict::Retry { .. } = verdict {
+            if self.outbox && (self.leaving || self.offline_ms.is_finite()) {
+                self.stow();
+            }
             return;
         }
         let batch = self.batches.swap_remove(index);
+        if let Verdict::GiveUp { .. } = verdict
+            && self.outbox
+        {
+            self.put_back(id);
+            self.stowing = true;
+            return;
+        }
         if verdict == Verdict::Delivered && batch.gzip {
             self.compression = Compression::Accepted;
         } else if verdict == Verdict::Delivered && batch.plain && self.compression != Compression::Accepted {
@@ -385,9 +450,21 @@ impl Delivery {
         if let Some(report) = self.reports.pop() {
             return report;
         }
-        if self.held || self.offline_ms.is_finite() {
+        if self.held {
             self.flushing = false;
             return Effect::Wait { delay_ms: None };
+        }
+        let is_offline = self.offline_ms.is_finite();
+        let due_ms = self.queue.due_ms(&self.rules, self.batch_limit());
+        if (self.stowing || self.overflows() || is_offline && due_ms.is_some_and(|due_ms| due_ms <= now_ms))
+            && let Some(effect) = self.store_next(now_ms)
+        {
+            return effect;
+        }
+        if is_offline {
+            self.flushing = false;
+            let delay_ms = due_ms.filter(|_| self.outbox).map(|due_ms| due_ms - now_ms);
+            return Effect::Wait { delay_ms: delay_ms.map(|delay_ms| delay_ms.clamp(0.0, MAX_TIMER_MS)) };
         }
         if !self.wants_slice() {
             self.slice_ms = f64::INFINITY;
@@ -408,14 +485,18 @@ impl Delivery {
         // When the page goes, no answer to a first one will come that the others could wait for.
         let several = self.hurried && (self.gone || self.failures < DOWN_AFTER_FAILURES);
         if may_send && (several || self.batches.is_empty()) {
-            let due = self.queue.due_ms(&self.rules, self.batch_limit());
             let is_ready = self.slice_ms == f64::INFINITY || self.flushing;
             if is_ready
-                && due.is_some_and(|due_ms| self.hurried || self.flushing || due_ms <= now_ms)
+                && due_ms.is_some_and(|due_ms| self.hurried || self.flushing || due_ms <= now_ms)
                 && let Some(effect) = self.send_next(now_ms)
             {
                 return effect;
             }
+        }
+        if self.hurried
+            && let Some(effect) = self.store_next(now_ms)
+        {
+            return effect;
         }
         // All that could go has gone; the rest follows as soon as an answer makes room.
         self.hurried &= in_flight && !self.queue.is_empty();
@@ -428,8 +509,7 @@ impl Delivery {
     /// The next batch of those that wait. While the page leaves it has to fit into our share; otherwise a larger one may go without
     /// `keepalive`, and alone.
     fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
-        self.last_batch = (self.last_batch & 0x3FFF_FFFF) + 1;
-        let id = self.last_batch;
+        let id = self.next_batch();
         let mut batch = Batch { id, first_sent_ms: now_ms, in_flight: false, keepalive_bytes: 0, gzip: false, plain: false };
         let mut count = 0;
         if self.compression.applies(self.leaving) && (self.queue.grouped() > 0 || self.queue.loose_bytes() >= LEAST_COMPRESSED_BYTES) {
@@ -458,6 +538,34 @@ impl Delivery {
             self.encode(id, false);
         }
         Some(self.sent(id, batch.gzip))
+    }
+
+    /// The next of what waits, for the outbox. Not compressed: a page that goes has no time for that.
+    fn store_next(&mut self, now_ms: f64) -> Option<Effect> {
+        let id = self.next_batch();
+        let mut count = 0;
+        if self.outbox {
+            self.dissolve();
+            let limit = self.batch_limit();
+            count = self.queue.take(id, limit, RECORD_BYTES, now_ms);
+            if count == 0 {
+                count = self.queue.take(id, 1, usize::MAX, now_ms);
+            }
+        }
+        if count == 0 {
+            self.stowing = false;
+            return None;
+        }
+        self.stowing = true;
+        self.counts.queued -= count;
+        self.counts.stored += count;
+        self.encode(id, false);
+        Some(Effect::Store { batch: id, spans: count })
+    }
+
+    fn next_batch(&mut self) -> i32 {
+        self.last_batch = (self.last_batch & 0x3FFF_FFFF) + 1;
+        self.last_batch
     }
 
     /// The request for the spans of a batch that was made before.

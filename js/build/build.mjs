@@ -139,6 +139,9 @@ const fromModule = (file) => `export const load = () => import('./${file}');`;
 const fromScript = (file) =>
   `const { src } = globalThis.document?.currentScript ?? {}; export const load = () => import(new URL('${file}', src).href);`;
 
+/** What the page fetches only where it is needed. */
+const beside = (from) => ({ '#fallback': from('fallback.js'), '#diagnosis': from('diagnosis.js'), '#outbox': from('outbox.js') });
+
 /** The core as hex text. A constant and no module, since source maps repeat every module. */
 const defined = () => ({
   __VERSION__: JSON.stringify(version),
@@ -165,7 +168,7 @@ async function writeSmaller(bundle, format) {
   writeFileSync(map.path, smaller.map);
 }
 
-/** index.js, the captures, the script-tag builds of both, and what is loaded only where it is needed: the core in JavaScript, the words for failures. */
+/** index.js, the captures, the script-tag builds of both, and what is loaded only where it is needed: the core in JavaScript, the words for failures, the outbox. */
 export async function buildPage() {
   const esbuild = await import('esbuild');
   say('the page (esbuild, terser)');
@@ -178,7 +181,7 @@ export async function buildPage() {
     entryPoints: [join(root, 'js/index.ts')],
     format: 'esm',
     outfile: join(dist, 'index.js'),
-    plugins: [madeHere({ '#fallback': fromModule('fallback.js'), '#diagnosis': fromModule('diagnosis.js') })],
+    plugins: [madeHere(beside(fromModule))],
   });
   await build({
     define: defined(),
@@ -186,7 +189,7 @@ export async function buildPage() {
     format: 'iife',
     globalName: 'webspan',
     outfile: join(dist, 'webspan.global.js'),
-    plugins: [madeHere({ '#fallback': fromScript('fallback.js'), '#diagnosis': fromScript('diagnosis.js') })],
+    plugins: [madeHere(beside(fromScript))],
   });
   await build({
     entryPoints: [join(root, 'js/captures.ts')],
@@ -220,7 +223,9 @@ export async function buildPage() {
     format: 'esm',
     outfile: join(dist, 'fallback.js'),
   });
-  await esbuild.build({ ...shared, sourcemap: false, entryPoints: [join(root, 'js/diagnosis.ts')], format: 'esm', outfile: join(dist, 'diagnosis.js') });
+  for (const name of ['diagnosis', 'outbox']) {
+    await esbuild.build({ ...shared, mangleProps, mangleCache: short, sourcemap: false, entryPoints: [join(root, `js/${name}.ts`)], format: 'esm', outfile: join(dist, `${name}.js`) });
+  }
 }
 
 /** Declarations, and with them the check of all types. */

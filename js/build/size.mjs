@@ -15,9 +15,9 @@ import { projectDir } from './setup.mjs';
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 33_125 },
-  'of which JavaScript': { goal: 5_000, limit: 15_550 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_230 },
+  'all that is on by default': { goal: 13_500, limit: 33_870 },
+  'of which JavaScript': { goal: 5_000, limit: 15_890 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_680 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';
@@ -83,6 +83,7 @@ async function main() {
     'webspan.global.js, for a script tag': built('webspan.global.js'),
     'fallback.js, only where WebAssembly is blocked': built('fallback.js'),
     'diagnosis.js, only with `debug: true`': built('diagnosis.js'),
+    'outbox.js, only with `outbox`': built('outbox.js'),
     'captures.js, only where it is imported': built('captures.js'),
     'web-vitals.js, only where webVitals() is used': built('web-vitals.js'),
     [OPENTELEMETRY]: await bundled(openTelemetry('http', false)),

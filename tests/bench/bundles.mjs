@@ -23,7 +23,7 @@ export async function bundlePages() {
     target: 'es2022',
     alias: { webspan: join(projectDir, 'dist/index.js') },
     // The core in JavaScript is loaded only where WebAssembly is blocked, which no benchmark is about.
-    external: ['./fallback.js', './diagnosis.js'],
+    external: ['./fallback.js', './diagnosis.js', './outbox.js'],
     legalComments: 'none',
     logLevel: 'error',
     write: false,

@@ -35,6 +35,14 @@ enum Step {
     Show,
     Hold(bool),
     Online(bool),
+    /// There is an outbox from now on, or none any more.
+    Outbox(bool),
+    /// Something is in the outbox now, or could not be put there.
+    Settle {
+        which: prop::sample::Index,
+        is_stored: bool,
+    },
+    Stow,
     Flush,
     Discard,
     /// The collector, or the page, answers with a batch that is not there any more, or never was.
@@ -89,6 +97,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Show),
         1 => any::<bool>().prop_map(Step::Hold),
         2 => any::<bool>().prop_map(Step::Online),
+        2 => any::<bool>().prop_map(Step::Outbox),
+        3 => (any::<prop::sample::Index>(), prop::bool::weighted(0.8)).prop_map(|(which, is_stored)| Step::Settle { which, is_stored }),
+        1 => Just(Step::Stow),
         2 => Just(Step::Flush),
         1 => Just(Step::Discard),
         1 => any::<i32>().prop_map(Step::Stray),
@@ -140,7 +151,11 @@ struct World {
     open: Vec<(String, i32)>,
     ended: HashSet<String>,
     under_way: Vec<UnderWay>,
-    /// How often the collector took each span.
+    /// On their way into the outbox.
+    storing: Vec<Request>,
+    /// Spans in the outbox.
+    stored: HashSet<String>,
+    /// How often the collector took each span, or will take it from a later page that finds it in the outbox.
     taken: HashMap<String, u32>,
     /// Spans that the engine knows the collector to have taken.
     acknowledged: HashSet<String>,
@@ -162,6 +177,8 @@ impl World {
             open: Vec::new(),
             ended: HashSet::new(),
             under_way: Vec::new(),
+            storing: Vec::new(),
+            stored: HashSet::new(),
             taken: HashMap::new(),
             acknowledged: HashSet::new(),
             started: 0,
@@ -213,17 +230,49 @@ impl World {
                 self.offline = !online;
                 page.online(*online);
             }
+            Step::Outbox(there) => {
+                page.engine.delivery.outbox = *there;
+                page.pump();
+            }
+            Step::Settle { which, is_stored } => {
+                if self.storing.is_empty() {
+                    return;
+                }
+                let store = self.storing.swap_remove(which.index(self.storing.len()));
+                self.settle(&store, *is_stored);
+            }
+            Step::Stow => {
+                page.engine.delivery.stow();
+                page.pump();
+            }
             Step::Flush => page.flush(),
             Step::Discard => {
                 self.forget(|_| true);
                 self.open.clear();
                 self.page.engine.discard(Loss::Consent);
                 self.page.pump();
+                // What comes of it is told later, and is no news.
+                let counts = self.page.engine.delivery.counts;
+                for store in std::mem::take(&mut self.storing) {
+                    self.page.settle(&store, false);
+                }
+                assert_eq!(self.page.engine.delivery.counts, counts);
             }
             Step::Stray(batch) => {
                 // Batches are numbered from 1 on: these are none of ours.
                 page.engine.delivery.answer(batch | i32::MIN, &Answer::Status { code: 200, retry_after_ms: None }, 0, 0.5, page.now_ms);
                 page.pump();
+            }
+        }
+    }
+
+    fn settle(&mut self, store: &Request, is_stored: bool) {
+        self.page.settle(store, is_stored);
+        if is_stored {
+            for name in store.names() {
+                *self.taken.entry(name.clone()).or_default() += 1;
+                assert!(self.stored.insert(name.clone()), "span {name} was stored twice");
+                assert!(!self.acknowledged.contains(&name), "span {name} was delivered, and stored all the same");
             }
         }
     }
@@ -259,6 +308,11 @@ impl World {
 
     /// What must be true after every step.
     fn check(&mut self, step: &Step) {
+        for store in self.page.stores() {
+            assert!(!self.page.engine.delivery.held, "held, and still stored");
+            assert!(store.body.len() < 60_000 || store.names().len() == 1, "{} bytes in one record", store.body.len());
+            self.storing.push(store);
+        }
         for request in self.page.requests() {
             assert!(!self.page.engine.delivery.held, "held, and still sent");
             assert!(!self.offline, "there is no network, and still sent");
@@ -276,6 +330,8 @@ impl World {
         let counts = self.page.engine.delivery.counts;
         assert_eq!(counts.ended as usize, self.ended.len(), "{step:?}");
         assert_eq!(counts.delivered as usize, self.acknowledged.len());
+        let storing: usize = self.storing.iter().map(|store| store.names().len()).sum();
+        assert_eq!(counts.stored as usize, self.stored.len() + storing, "{step:?}");
         assert!(self.taken.keys().all(|name| self.ended.contains(name)), "a span was sent that did not end");
         let twice: u32 = self.taken.values().map(|times| times - 1).sum();
         assert!(twice <= counts.resent, "{twice} spans were taken twice, and {} are counted so", counts.resent);
@@ -297,7 +353,10 @@ impl World {
 
     /// The page is in use again, and the collector takes whatever comes.
     fn recover(&mut self) {
-        for step in [Step::Hold(false), Step::Online(true), Step::Show] {
+        for store in std::mem::take(&mut self.storing) {
+            self.settle(&store, true);
+        }
+        for step in [Step::Outbox(false), Step::Hold(false), Step::Online(true), Step::Show] {
             self.step(&step);
             self.check(&step);
         }
@@ -331,6 +390,6 @@ proptest! {
         prop_assert_eq!((counts.queued, counts.in_flight), (0, 0), "{:?}", counts);
         prop_assert!(world.page.engine.delivery.is_settled());
         let lost: u32 = counts.dropped.iter().sum();
-        prop_assert_eq!(counts.delivered + counts.unacknowledged + lost, counts.ended);
+        prop_assert_eq!(counts.delivered + counts.unacknowledged + counts.stored + lost, counts.ended);
     }
 }

@@ -79,6 +79,7 @@ pub struct Driver {
     /// Index of the scope that spans get unless told otherwise.
     pub scope: u8,
     sent: Vec<Request>,
+    stores: Vec<Request>,
     timer_at_ms: Option<f64>,
     /// State of the source of ids, the same in every run.
     seed: u64,
@@ -97,6 +98,7 @@ impl Driver {
             json: false,
             scope,
             sent: Vec::new(),
+            stores: Vec::new(),
             timer_at_ms: None,
             seed: 0x5EED,
         }
@@ -257,6 +259,11 @@ impl Driver {
                         self.sent.push(Request { keepalive, ..request });
                     }
                 }
+                Effect::Store { batch, spans } => {
+                    let store = Request { batch, keepalive: false, gzip: false, body: self.engine.delivery.body.clone() };
+                    assert_eq!(store.names().len(), spans as usize, "spans of a record");
+                    self.stores.push(store);
+                }
                 Effect::Show => {
                     let shown = ScopeSpans::decode(&*self.engine.delivery.body).expect("spans are shown as a ScopeSpans");
                     self.shown.extend(shown.spans);
@@ -282,6 +289,16 @@ impl Driver {
     /// Requests that were sent since this was last asked.
     pub fn requests(&mut self) -> Vec<Request> {
         std::mem::take(&mut self.sent)
+    }
+
+    /// What was to be put into the outbox since this was last asked.
+    pub fn stores(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.stores)
+    }
+
+    pub fn settle(&mut self, store: &Request, is_stored: bool) {
+        self.engine.delivery.settle_store(store.batch, is_stored);
+        self.pump();
     }
 
     #[track_caller]
@@ -318,7 +335,8 @@ impl Driver {
     #[track_caller]
     pub fn assert_books_balance(&self) {
         let counts = self.engine.delivery.counts;
-        let places = counts.queued + counts.in_flight + counts.delivered + counts.unacknowledged + counts.dropped.iter().sum::<u32>();
+        let kept = counts.queued + counts.in_flight + counts.stored;
+        let places = kept + counts.delivered + counts.unacknowledged + counts.dropped.iter().sum::<u32>();
         assert_eq!(places, counts.ended, "{counts:?}");
     }
 }

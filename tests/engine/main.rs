@@ -13,6 +13,7 @@ mod fetch;
 mod globals;
 mod leaving;
 mod outage;
+mod outbox;
 mod sampling;
 mod spans;
 mod time;

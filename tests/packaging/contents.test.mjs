@@ -37,6 +37,7 @@ test('it holds what it is made of, and nothing else', () => {
     'dist/fallback.js',
     'dist/index.js',
     'dist/index.js.map',
+    'dist/outbox.js',
     'dist/viewer/cli.js',
     'dist/viewer/decode_bg.wasm',
     'dist/viewer/page/favicon.svg',

@@ -75,6 +75,7 @@ test('fills in every default when called without argument on a loopback page', (
       errors: true,
     },
     captures: [],
+    outbox: false,
     pageTrace: true,
     semconv: 'stable',
     session: false,
@@ -113,20 +114,20 @@ test('documents for every option the default that it has, and a source for every
       const fallback = doc.match(/@defaultValue (?:`([^`]+)`|none)/);
       assert.ok(fallback, `${prefix}${key} has @defaultValue`);
       documented.set(prefix + key, fallback[1]);
-      if (!prefix && !['captures', 'consent', 'instrumentations', 'pageTrace', 'documentUrl'].includes(key)) assert.match(doc, /Source: [^]*https:\/\//, `${key} links its source`);
+      if (!prefix && !['captures', 'consent', 'instrumentations', 'outbox', 'pageTrace', 'documentUrl'].includes(key)) assert.match(doc, /Source: [^]*https:\/\//, `${key} links its source`);
       if (inner) walk(inner, `${prefix}${key}.`);
     }
   };
   walk('WebspanOptions', '');
   const { settings } = readOptions({}, LOCAL);
   // What is off has its defaults once it is on.
-  const switchedOn = readOptions({ session: true }, LOCAL).settings;
+  const switchedOn = (...names) => readOptions(Object.fromEntries(names.map((name) => [name, true])), LOCAL).settings;
   const optionsOf = (record, prefix) =>
     Object.entries(record).flatMap(([key, value]) => [
       prefix + key,
-      ...(['retry', 'batch', 'redact', 'limits', 'instrumentations', 'fetch', 'xhr', 'documentLoad', 'navigation', 'session'].includes(key) ? optionsOf(value, `${prefix}${key}.`) : []),
+      ...(['retry', 'batch', 'redact', 'limits', 'instrumentations', 'fetch', 'xhr', 'documentLoad', 'navigation', 'session', 'outbox'].includes(key) ? optionsOf(value, `${prefix}${key}.`) : []),
     ]);
-  const known = optionsOf(switchedOn, '').filter((path) => path !== 'tracesUrl');
+  const known = optionsOf(switchedOn('session', 'outbox'), '').filter((path) => path !== 'tracesUrl');
   assert.deepEqual([...documented.keys()].sort(), [...known, 'endpoint', 'tracesEndpoint'].sort());
   for (const [path, literal] of documented) {
     if (literal === undefined) {
@@ -134,7 +135,7 @@ test('documents for every option the default that it has, and a source for every
       continue;
     }
     // Given a default, nothing changes.
-    assert.deepEqual(readOptions(nested(path, new Function(`return (${literal})`)()), LOCAL).settings, path.startsWith('session.') ? switchedOn : settings, `${path}: ${literal}`);
+    assert.deepEqual(readOptions(nested(path, new Function(`return (${literal})`)()), LOCAL).settings, /^(session|outbox)\./.test(path) ? switchedOn(path.split('.')[0]) : settings, `${path}: ${literal}`);
   }
 });
 
@@ -176,6 +177,8 @@ test('keeps what was given', () => {
     ['instrumentations.navigation', { quietMillis: 50 }, { quietMillis: 50, maxDurationMillis: 10_000 }],
     ['instrumentations.errors', false],
     ['semconv', 'dup'],
+    ['outbox', true, { maxBytes: 4_194_304, maxAgeMillis: 86_400_000, maxCount: 1000 }],
+    ['outbox', { maxAgeMillis: 60_000 }, { maxBytes: 4_194_304, maxAgeMillis: 60_000, maxCount: 1000 }],
     ['session', true, { storage: 'memory', idleMillis: 1_800_000, maxAgeMillis: 14_400_000 }],
     ['session', { storage: 'localStorage' }, { storage: 'localStorage', idleMillis: 1_800_000, maxAgeMillis: 14_400_000 }],
     ['limits.spansPerMinute', Infinity, NO_LIMIT],
