@@ -18,7 +18,7 @@ const COUNTS = [10, 500, 5000];
 /** Set-ups that the table compares. In both the queue has room for all, so that what is shown is the fault and not a full queue. */
 const SETTINGS = {
   'as it is': {},
-  // 'outbox: true': { outbox: true },
+  'outbox: true': { outbox: true },
 };
 
 /** Nothing more has come for so long: it will not. Longer than any wait between two attempts here. */
