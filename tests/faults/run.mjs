@@ -164,6 +164,8 @@ async function cellOf(browser, fault, options, count) {
   try {
     const page = await context.newPage();
     await page.goto(site.url('/'));
+    // A visitor who stays for a moment: what is not needed at once has been loaded by then.
+    await delay(1_000);
     const account = async () => accounts.push(await page.evaluate(() => window.instance.stats()));
     const end = () => page.evaluate((count) => {
       for (let index = 0; index < count; index++) window.instance.tracer.startSpan('checkout step', { attributes: { 'app.index': index, 'app.text': 'of an ordinary length' } }).end();
