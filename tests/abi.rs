@@ -21,7 +21,8 @@ const WAIT: f64 = 0.0;
 const SEND: f64 = 1.0;
 const SHOW: f64 = 2.0;
 const REPORT: f64 = 3.0;
-const PLACES: [&str; 6] = ["ended", "queued", "inFlight", "delivered", "unacknowledged", "resent"];
+const STORE: f64 = 5.0;
+const PLACES: [&str; 7] = ["ended", "queued", "inFlight", "delivered", "unacknowledged", "resent", "stored"];
 const LOSSES: [&str; 8] = ["queueFull", "rejected", "refused", "expired", "evicted", "consent", "noEndpoint", "shutdown"];
 const TEXT: f64 = 0.0;
 const NUMBER: f64 = 1.0;
@@ -536,6 +537,24 @@ fn a_page_that_hides_leaves_and_comes_back_sends_what_it_has() {
     }
     assert_eq!((page.count("queued"), page.count("inFlight"), page.count("unacknowledged")), (0, 0, 1));
     assert_eq!(page.call("is_settled", &[]), 1.0);
+}
+
+#[wasm_bindgen_test]
+fn what_cannot_be_delivered_is_handed_over_to_be_stored() {
+    let page = Page::new();
+    page.end(page.start("first", 1000.0), 1500.0);
+    page.call("set_outbox", &[1.0]);
+    page.call("set_online", &[0.0, 0.5, 1500.0]);
+    assert_eq!(page.next(1500.0), (STORE, [1.0, 1.0, 0.0]));
+    assert!(holds(&page.body(), b"first"));
+    page.call("settle_store", &[1.0, 1.0]);
+    page.call("set_online", &[1.0, 0.5, 1500.0]);
+    page.end(page.start("second", 1000.0), 1500.0);
+    page.call("stow_spans", &[]);
+    let (effect, [batch, spans, _]) = page.next(1500.0);
+    assert_eq!((effect, spans), (STORE, 1.0));
+    page.call("settle_store", &[batch, 0.0]);
+    assert_eq!((page.count("stored"), page.count("queued")), (1, 1));
 }
 
 #[wasm_bindgen_test]

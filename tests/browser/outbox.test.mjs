@@ -275,6 +275,7 @@ test('records as they are today are delivered by every later version; others, br
   const owner = `stage ${receiver.url}/v1/traces`;
   const good = [...sampleExport({ names: ['good'] }).body];
   await seed(page, [
+    [[now - 4000, 1, good.length, 'another http://127.0.0.1:9/v1/traces', 0.8], { format: 1, encoding: '', bytes: good }],
     [[now - 3000, 1, good.length, owner, 0.1], { format: 1, encoding: '', bytes: good }],
     [[now - 2000, 20, good.length, owner, 0.2], { format: 2, encoding: '', bytes: good }],
     [[now - 2000, 300, good.length, owner, 0.3], { format: 1, encoding: 'zstd', bytes: good }],
@@ -283,7 +284,6 @@ test('records as they are today are delivered by every later version; others, br
     [[now - 7_200_000, 600_000, good.length, owner, 0.6], { format: 1, encoding: '', bytes: good }],
     [[now + 7_200_000, 7_000_000, good.length, owner, 0.7], { format: 1, encoding: '', bytes: good }],
     ['nonsense', { format: 1 }],
-    [[now - 1000, 1, good.length, 'another http://127.0.0.1:9/v1/traces', 0.8], { format: 1, encoding: '', bytes: good }],
   ]);
   const next = await visit(context, site);
   await next.page.waitForFunction(() => window.instance.stats().unrecovered >= 7_654_321);
