@@ -12,6 +12,7 @@ import { installXhr } from './capture/xhr.js';
 import { wallMs } from './clock.js';
 import { ActiveSpan } from './context.js';
 import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
+import { fetchLater } from './fetch-later.js';
 import { load as loadDiagnosis } from '#diagnosis';
 import { load } from '#fallback';
 import { load as loadOutbox } from '#outbox';
@@ -72,7 +73,7 @@ export class Instance implements Webspan {
     const core = (this.core = new Core(
       (error) => {
         this.uninstall();
-        this.transport.release();
+        this.transport.stop();
         this.transport.outbox?.close();
         this.report(`switched off, as its core has failed: ${textOf(error)}`, 'error');
       },
@@ -139,7 +140,11 @@ export class Instance implements Webspan {
     const unwatch = watchPage({
       hidden: () => this.settle(HIDDEN),
       leaving: (kept) => this.settle(kept ? KEPT : GONE),
-      visible: () => this.guard(() => core.x.page_turned(VISIBLE, core.now())),
+      visible: () =>
+        this.guard(() => {
+          this.transport.shown();
+          core.x.page_turned(VISIBLE, core.now());
+        }),
       activated: () => {
         this.prerendering = false;
         this.guard(() => this.hold());
@@ -392,6 +397,7 @@ export class Instance implements Webspan {
       SEMCONV.indexOf(settings.semconv),
       // What the core compresses is protobuf.
       mayCompress && settings.protocol !== 'http/json' ? (sameOrigin ? 1 : 2) : 0,
+      +!!fetchLater,
     );
     if (redact) for (const key of redact.keys) x.add_secret_key(core.text(key, 0));
     x.set_limits(

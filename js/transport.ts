@@ -2,12 +2,13 @@
 
 import { retryAfterMs, startTimer, stopTimer } from './clock.js';
 import { type Core, LOSSES } from './core.js';
+import { Deferred } from './fetch-later.js';
 import type { Settings } from './options.js';
 import type { Outbox } from './outbox.js';
 import { type ExportResponse, type SpanMessage, readRequest, readResponse, readSpans } from './otlp.js';
 
 /** Effects of `next_effect` in abi.rs. */
-const [SEND, SHOW, REPORT, UNCOMPRESSED, STORE] = [1, 2, 3, 4, 5];
+const [SEND, SHOW, REPORT, UNCOMPRESSED, STORE, DEFER] = [1, 2, 3, 4, 5, 6];
 
 /** In the place of a status: none came, and it took too long. */
 const NO_ANSWER = 0;
@@ -38,7 +39,9 @@ export interface TransportHost {
 
 export class Transport {
   private timer: number | undefined;
-  private lastHeaders: HeadersRecord = {};
+  /** Undefined until a function has given some. */
+  private lastHeaders: HeadersRecord | undefined;
+  private readonly deferred: Deferred;
   private waiting: (() => void)[] = [];
   private busy = false;
   private readonly sending = new Set<AbortController>();
@@ -53,6 +56,9 @@ export class Transport {
     private readonly host: TransportHost,
   ) {
     core.pump = () => this.pump();
+    this.deferred = new Deferred(core, settings.tracesUrl!);
+    const { headers } = settings;
+    if (typeof headers !== 'function') this.lastHeaders = headers;
   }
 
   /** Does what the core wants done, until it only wants to wait. */
@@ -72,6 +78,8 @@ export class Transport {
           if (keepalive >= 0) this.send(a, !!keepalive, body, type, !!b);
         } else if (effect === STORE) {
           this.outbox!.store(a, core.body().slice(), b);
+        } else if (effect === DEFER) {
+          this.defer(a, !!b);
         } else if (effect === SHOW) {
           const spans = readSpans(core.body());
           this.host.aside(() => this.host.show(spans));
@@ -106,8 +114,14 @@ export class Transport {
     });
   }
 
+  /** The page is there again, if it was away. */
+  shown(): void {
+    this.deferred.settle();
+  }
+
   stop(): void {
     stopTimer(this.timer);
+    this.deferred.replace(0);
     this.release();
   }
 
@@ -118,6 +132,7 @@ export class Transport {
 
   /** Calls back what is under way. */
   abort(): void {
+    this.deferred.replace(0);
     for (const request of this.sending) request.abort();
   }
 
@@ -157,6 +172,32 @@ export class Transport {
     }
   }
 
+  private init(body: Body, type: string, given: HeadersRecord, gzip: boolean, keepalive: boolean, signal: AbortSignal) {
+    const headers = new Headers(given);
+    headers.set('content-type', `application/${type}`);
+    if (gzip) headers.set('content-encoding', 'gzip');
+    return {
+      // Nothing that a page has put into Object.prototype may get in.
+      __proto__: null,
+      method: 'POST',
+      headers,
+      body,
+      keepalive,
+      credentials: this.settings.credentials,
+      signal,
+      // The page's own requests come first.
+      priority: 'low' as const,
+    };
+  }
+
+  private defer(batch: number, gzip: boolean): void {
+    const { core, deferred, lastHeaders } = this;
+    if (!core.words[1] || !lastHeaders) return deferred.replace(batch);
+    const { body, type } = this.encoded(core.body());
+    if (batch && core.x.fit_body(batch, body.length) < 0) return;
+    deferred.replace(batch, (signal) => this.init(body, type, lastHeaders, gzip, false, signal));
+  }
+
   async request(body: Body, type: string, keepalive: boolean, gzip: boolean, limit = new AbortController()): Promise<Outcome> {
     const { core, settings, host } = this;
     let status = NO_ANSWER;
@@ -170,29 +211,16 @@ export class Transport {
       limit.abort();
     }, settings.timeoutMillis);
     try {
-      const given = this.headers();
+      let given = this.headers();
       if (isPromise(given)) {
         // The core goes on meanwhile, and writes over it.
         body = body.slice();
-        headers = new Headers(await Promise.race([given, aborted(limit.signal)]));
-      } else {
-        // Without a pause where there is none to make: the page may be gone after it. fetch copies the body before it returns.
-        headers = new Headers(given);
+        given = await Promise.race([given, aborted(limit.signal)]);
       }
-      headers.set('content-type', `application/${type}`);
-      if (gzip) headers.set('content-encoding', 'gzip');
-      const response = await host.fetch.call(globalThis, settings.tracesUrl!, {
-        // Nothing that a page has put into Object.prototype may get in.
-        __proto__: null,
-        method: 'POST',
-        headers,
-        body,
-        keepalive,
-        credentials: settings.credentials,
-        signal: limit.signal,
-        // The page's own requests come first.
-        priority: 'low',
-      } as RequestInit);
+      // Without a pause where there is none to make: the page may be gone after it. fetch copies the body before it returns.
+      const init = this.init(body, type, given, gzip, keepalive, limit.signal);
+      headers = init.headers;
+      const response = await host.fetch.call(globalThis, settings.tracesUrl!, init);
       status = response.status;
       retryMs = retryAfterMs(response.headers.get('retry-after') ?? '');
       if (!response.ok) response.body?.cancel().catch(() => {});
@@ -216,14 +244,15 @@ export class Transport {
   /** What the option gives; at the page's end the last that was known, where it would have to be waited for. */
   private headers(): HeadersRecord | PromiseLike<HeadersRecord> {
     const { headers } = this.settings;
-    let given: HeadersRecord | PromiseLike<HeadersRecord> = this.lastHeaders;
+    const last = this.lastHeaders ?? {};
+    let given: HeadersRecord | PromiseLike<HeadersRecord> = last;
     if (typeof headers === 'function') this.host.aside(() => (given = headers() as typeof given));
     else given = headers as HeadersRecord;
     if (!isPromise(given)) return (this.lastHeaders = given);
     const resolved = given.then((value) => (this.lastHeaders = value));
     if (!this.leaving) return resolved;
     resolved.then(undefined, () => {});
-    return this.lastHeaders;
+    return last;
   }
 }
 

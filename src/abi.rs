@@ -209,10 +209,13 @@ pub fn refill_pool() -> bool {
     some
 }
 
-/// `semconv`: 0 stable, 1 legacy, 2 both. `compression`: 0 none, 1 to the page's own origin, 2 to another.
+/// `semconv`: 0 stable, 1 legacy, 2 both. `compression`: 0 none, 1 to the page's own origin, 2 to another. `defers`: the browser has `fetchLater`.
 #[wasm_bindgen]
-pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv: u8, compression: u8) {
+pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv: u8, compression: u8, defers: bool) {
     with(|door| {
+        if defers {
+            door.engine.delivery.allow_deferring();
+        }
         door.engine.delivery.compression = match compression {
             0 => Compression::Off,
             origin => Compression::Untried { cross_origin: origin == 2 },
@@ -603,8 +606,15 @@ pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, 
     with(|door| door.engine.delivery.answer(batch, &answer, rejected as u32, random, now_ms))
 }
 
+/// What became of the deferred request with that batch: it was sent (1), not sent and taken back (0), or not allowed (-1).
+#[wasm_bindgen]
+pub fn take_deferral(batch: i32, outcome: i32) {
+    with(|door| door.engine.delivery.deferral(batch, (outcome >= 0).then_some(outcome > 0)))
+}
+
 /// What is to be done. The words are: the address and length of the body, and
-/// 1 send: batch, gzip; 2 show: -; 3 report: loss, status, spans; 4 uncompressed: -; 5 store: batch, spans; 0 wait: milliseconds, or -1.
+/// 1 send: batch, gzip; 2 show: -; 3 report: loss, status, spans; 4 uncompressed: -; 5 store: batch, spans; 6 defer: batch or 0, gzip;
+/// 0 wait: milliseconds, or -1.
 #[wasm_bindgen]
 pub fn next_effect(now_ms: f64) -> i32 {
     with(|door| {
@@ -616,6 +626,7 @@ pub fn next_effect(now_ms: f64) -> i32 {
             Effect::Report { loss, status, spans } => (3, loss as i32, status as i32, spans as i32),
             Effect::Uncompressed => (4, 0, 0, 0),
             Effect::Store { batch, spans } => (5, batch, spans as i32, 0),
+            Effect::Defer { batch, gzip } => (6, batch, gzip as i32, 0),
         };
         let body = &door.engine.delivery.body;
         let (address, bytes) = (body.as_ptr() as i32, body.len() as i32);

@@ -13,6 +13,8 @@ struct Finished {
     rank: u8,
     /// [`Batch::id`] of the request or the record of the outbox that it left in, or [`WAITING`].
     batch: i32,
+    /// That, while it is something else ([`Queue::lend`]).
+    lent_by: i32,
     bytes: Box<[u8]>,
 }
 
@@ -39,6 +41,12 @@ impl Rules {
 #[derive(Default)]
 pub struct Queue {
     spans: Vec<Finished>,
+    state: State,
+}
+
+/// What is said of the spans in a queue by what stands on them.
+#[derive(Clone, Copy, Default)]
+pub struct State {
     waiting: usize,
     /// Bytes of those that wait and are in no group.
     loose_bytes: usize,
@@ -60,11 +68,11 @@ pub struct Group {
 impl Queue {
     /// Spans that have not left.
     pub fn len(&self) -> usize {
-        self.waiting
+        self.state.waiting
     }
 
     pub fn is_empty(&self) -> bool {
-        self.waiting == 0
+        self.state.waiting == 0
     }
 
     /// All spans that are here, also those that have left.
@@ -74,34 +82,55 @@ impl Queue {
 
     /// Bytes of the spans that wait and are in no group.
     pub fn loose_bytes(&self) -> usize {
-        self.loose_bytes
+        self.state.loose_bytes
     }
 
     /// Spans that wait and are in a group.
     pub fn grouped(&self) -> usize {
-        self.grouped
+        self.state.grouped
     }
 
     /// False when the queue is full: then the span is lost.
     pub fn push(&mut self, scope: u8, rank: u8, bytes: Box<[u8]>, now_ms: f64, rules: &Rules) -> bool {
-        if self.waiting >= rules.max_queue_size {
+        if self.state.waiting >= rules.max_queue_size {
             return false;
         }
-        if self.waiting == 0 {
-            self.since_ms = now_ms;
+        if self.state.waiting == 0 {
+            self.state.since_ms = now_ms;
         }
-        self.waiting += 1;
-        self.loose_bytes += bytes.len();
-        self.spans.push(Finished { scope, rank, batch: WAITING, bytes });
+        self.state.waiting += 1;
+        self.state.loose_bytes += bytes.len();
+        self.spans.push(Finished { scope, rank, batch: WAITING, lent_by: WAITING, bytes });
         true
+    }
+
+    /// Until [`Queue::give_back`] gets what this gives, those that have left wait too.
+    pub fn lend(&mut self) -> State {
+        let state = self.state;
+        for span in &mut self.spans {
+            span.lent_by = span.batch;
+            if span.batch > WAITING {
+                span.batch = WAITING;
+                self.state.waiting += 1;
+                self.state.loose_bytes += span.bytes.len();
+            }
+        }
+        state
+    }
+
+    pub fn give_back(&mut self, state: State) {
+        for span in &mut self.spans {
+            span.batch = span.lent_by;
+        }
+        self.state = state;
     }
 
     /// When the next batch is due by its count or its age. `None`: nothing waits.
     pub fn due_ms(&self, rules: &Rules, max_batch: usize) -> Option<f64> {
-        match self.waiting {
+        match self.state.waiting {
             0 => None,
             count if count >= max_batch => Some(f64::NEG_INFINITY),
-            _ => Some(self.since_ms + rules.scheduled_delay_ms),
+            _ => Some(self.state.since_ms + rules.scheduled_delay_ms),
         }
     }
 
@@ -116,20 +145,20 @@ impl Queue {
                 if count < max_spans && span_bytes <= bytes_left {
                     bytes_left -= span_bytes;
                     span.batch = batch;
-                    self.loose_bytes -= span.bytes.len();
+                    self.state.loose_bytes -= span.bytes.len();
                     count += 1;
                 }
             }
         }
-        self.waiting -= count;
-        self.since_ms = now_ms;
+        self.state.waiting -= count;
+        self.state.since_ms = now_ms;
         count as u32
     }
 
     /// Puts some of those that wait into the next request, in the order of [`Queue::take`]: as many as `max_spans` allows, about `group_bytes` of
     /// them, and certainly no more than `max_bytes`. `None`: there are none, or none that fits.
     pub fn group(&mut self, max_spans: usize, group_bytes: usize, max_bytes: usize) -> Option<Group> {
-        let mut group = Group { id: -self.groups - 1, from: usize::MAX, to: 0 };
+        let mut group = Group { id: -self.state.groups - 1, from: usize::MAX, to: 0 };
         let (mut count, mut bytes) = (0, 0);
         for rank in 0..=2 {
             for (index, span) in self.spans.iter_mut().enumerate() {
@@ -140,14 +169,14 @@ impl Queue {
                 if span_bytes <= max_bytes - bytes {
                     bytes += span_bytes;
                     span.batch = group.id;
-                    self.loose_bytes -= span.bytes.len();
+                    self.state.loose_bytes -= span.bytes.len();
                     count += 1;
                     (group.from, group.to) = (group.from.min(index), group.to.max(index + 1));
                 }
             }
         }
-        self.groups += i32::from(count > 0);
-        self.grouped += count;
+        self.state.groups += i32::from(count > 0);
+        self.state.grouped += count;
         (count > 0).then_some(group)
     }
 
@@ -165,8 +194,8 @@ impl Queue {
     /// The groups leave as a batch; what stays behind waits from now on. The number of spans.
     pub fn take_groups(&mut self, batch: i32, now_ms: f64) -> u32 {
         let count = self.relabel_groups(batch);
-        self.waiting -= count;
-        self.since_ms = now_ms;
+        self.state.waiting -= count;
+        self.state.since_ms = now_ms;
         count as u32
     }
 
@@ -176,16 +205,16 @@ impl Queue {
     }
 
     fn relabel_groups(&mut self, batch: i32) -> usize {
-        if self.grouped > 0 {
+        if self.state.grouped > 0 {
             for span in self.spans.iter_mut().filter(|span| span.batch < WAITING) {
                 span.batch = batch;
                 if batch == WAITING {
-                    self.loose_bytes += span.bytes.len();
+                    self.state.loose_bytes += span.bytes.len();
                 }
             }
         }
-        self.groups = 0;
-        core::mem::take(&mut self.grouped)
+        self.state.groups = 0;
+        core::mem::take(&mut self.state.grouped)
     }
 
     /// The spans of a batch, each with its scope.
@@ -198,11 +227,11 @@ impl Queue {
         let mut count = 0;
         for span in self.spans.iter_mut().filter(|span| span.batch == batch) {
             span.batch = WAITING;
-            self.loose_bytes += span.bytes.len();
+            self.state.loose_bytes += span.bytes.len();
             count += 1;
         }
-        self.waiting += count;
-        self.since_ms = f64::NEG_INFINITY;
+        self.state.waiting += count;
+        self.state.since_ms = f64::NEG_INFINITY;
         count as u32
     }
 
@@ -229,6 +258,8 @@ pub struct Batch {
     pub in_flight: bool,
     /// What that request takes of our share, zero when it goes without `keepalive`.
     pub keepalive_bytes: usize,
+    /// That request is deferred: the browser sends it once the page is gone.
+    pub deferred: bool,
     /// The last request was compressed.
     pub gzip: bool,
     /// A compressed request failed; the same goes as it is, to know why.

@@ -36,6 +36,7 @@ const REPEAT: u8 = 16;
 const END_OF_BLOCK: usize = 256;
 const LENGTHS: usize = 257;
 
+#[derive(Clone)]
 pub struct Deflater {
     tables: Box<Tables>,
     /// The last of what was compressed, up to a window of it, and behind that what is not yet.
@@ -50,6 +51,7 @@ pub struct Deflater {
     crc: u32,
 }
 
+#[derive(Clone)]
 struct Tables {
     /// By hash, the position of the last bytes that have it. Positions that are out of date or were never written are harmless: whatever is
     /// found there is compared.

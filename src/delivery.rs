@@ -45,6 +45,19 @@ const DOWN_AFTER_FAILURES: u32 = 3;
 /// All pages of a house are online again at the same moment: they do not all send at that moment.
 const ONLINE_JITTER_MS: f64 = 1000.0;
 
+/// Bytes of a deferred request. Browsers refuse beyond 65,536 for all of a page's that go to one origin, and URL and headers count too.
+/// <https://developer.mozilla.org/docs/Web/API/fetchLater_API/fetchLater_quotas>
+const DEFERRED_BYTES: usize = 61_440;
+
+/// If fewer are allowed, none are: a power of two.
+const LEAST_DEFERRED_BYTES: usize = 1024;
+
+/// To defer again takes some tenths of a millisecond, whatever is in it.
+const REFRESH_MS: f64 = 1000.0;
+
+/// In the place of a batch's id, for the time in which the deferred request is written.
+const DEFERRED: i32 = i32::MAX;
+
 /// Why spans were lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Loss {
@@ -96,6 +109,9 @@ pub enum Effect {
     Send { batch: i32, gzip: bool },
     /// Put [`Delivery::body`] into the outbox, and come back with [`Delivery::settle_store`].
     Store { batch: i32, spans: u32 },
+    /// Have [`Delivery::body`] sent once the page is gone, even if it has crashed, and nothing else; nothing at all where that is empty. `batch` 0:
+    /// it holds all that is not acknowledged. Else it is what leaves with the page: come back with [`Delivery::deferral`] when the page does.
+    Defer { batch: i32, gzip: bool },
     /// Finished spans to show: [`Delivery::body`] is a `ScopeSpans` of them.
     Show,
     /// Spans were lost. `status` is that of the answer, or zero.
@@ -157,6 +173,12 @@ pub struct Delivery {
     failures: u32,
     /// For that reason nothing goes before this.
     resume_ms: f64,
+    /// Bytes of a deferred request at most; zero: the browser has none, or does not allow it.
+    defer_bytes: usize,
+    /// There is one that holds all that is not acknowledged.
+    deferred: bool,
+    /// When that is brought up to date; infinity: it is. Before all time: it holds spans that are delivered by now, or lost.
+    refresh_ms: f64,
     /// Since when there is no network; infinity: there is one, as far as the browser knows.
     offline_ms: f64,
     /// Spans in a batch: less than the rule once the collector has found a request too large.
@@ -196,6 +218,9 @@ impl Delivery {
             last_batch: 0,
             failures: 0,
             resume_ms: f64::NEG_INFINITY,
+            defer_bytes: 0,
+            deferred: false,
+            refresh_ms: f64::INFINITY,
             offline_ms: f64::INFINITY,
             max_batch: usize::MAX,
             growth: 1.0,
@@ -219,8 +244,13 @@ impl Delivery {
         } else {
             self.lose(Loss::QueueFull, 1, 0);
         }
+        let was_current = self.deferred && self.refresh_ms == f64::INFINITY;
+        if was_current {
+            self.refresh_ms = now_ms + REFRESH_MS;
+        }
         // The first one starts the timer, a full batch goes at once, and so does what is enough for a slice.
-        self.slice_ms > now_ms + SLICE_PAUSE_MS && self.wants_slice()
+        was_current
+            || self.slice_ms > now_ms + SLICE_PAUSE_MS && self.wants_slice()
             || !self.reports.is_empty()
             || self.queue.len() == 1
             || self.queue.len() == self.batch_limit()
@@ -292,7 +322,7 @@ impl Delivery {
             return;
         }
         if is_stored {
-            self.queue.remove(id);
+            self.remove(id);
         } else {
             let count = self.queue.put_back(id);
             self.counts.stored -= count;
@@ -317,7 +347,9 @@ impl Delivery {
     /// of their spans.
     fn recall(&mut self, in_flight: bool) -> u32 {
         let mut recalled = 0;
-        while let Some(index) = self.batches.iter().position(|batch| batch.in_flight == in_flight && batch.keepalive_bytes == 0) {
+        while let Some(index) =
+            self.batches.iter().position(|batch| batch.in_flight == in_flight && batch.keepalive_bytes == 0 && !batch.deferred)
+        {
             let batch = self.batches.swap_remove(index);
             recalled += self.put_back(batch.id);
         }
@@ -360,11 +392,11 @@ impl Delivery {
     /// What came of a request. `random` is from 0 to 1, `rejected` the spans that a partial success tells of.
     pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
         // A batch that was taken back is not waited for any more.
-        let Some(index) = self.batches.iter().position(|batch| batch.id == id && batch.in_flight) else { return };
+        let Some(index) = self.position(id).filter(|index| self.batches[*index].in_flight) else { return };
         let batch = &mut self.batches[index];
         if self.gone && batch.keepalive_bytes > 0 && *answer == Answer::NetworkError {
             self.batches.swap_remove(index);
-            let count = self.queue.remove(id);
+            let count = self.remove(id);
             self.counts.in_flight -= count;
             self.counts.unacknowledged += count;
             return;
@@ -416,7 +448,7 @@ impl Delivery {
             self.put_back(id);
             return;
         }
-        let count = self.queue.remove(id);
+        let count = self.remove(id);
         self.counts.in_flight -= count;
         match verdict {
             Verdict::Refused => self.lose(Loss::Refused, count, status),
@@ -429,6 +461,41 @@ impl Delivery {
                 }
             }
         }
+    }
+
+    /// The browser can send requests once the page is gone.
+    pub fn allow_deferring(&mut self) {
+        self.defer_bytes = DEFERRED_BYTES;
+    }
+
+    /// Whether the deferred request was sent, so that nobody will read the answer; if not it is taken back. `None`: the browser does not allow it,
+    /// perhaps for its size.
+    pub fn deferral(&mut self, id: i32, sent: Option<bool>) {
+        if sent.is_none() {
+            self.defer_bytes = (self.defer_bytes / 2) & !(LEAST_DEFERRED_BYTES - 1);
+            self.refresh_ms = f64::NEG_INFINITY;
+        }
+        let Some(index) = self.position(id) else { return };
+        self.batches.swap_remove(index);
+        if sent == Some(true) {
+            let count = self.remove(id);
+            self.counts.in_flight -= count;
+            self.counts.unacknowledged += count;
+        } else {
+            self.put_back(id);
+        }
+    }
+
+    fn position(&self, batch: i32) -> Option<usize> {
+        self.batches.iter().position(|other| other.id == batch)
+    }
+
+    /// The spans of a batch are delivered, lost, or stored; their number.
+    fn remove(&mut self, batch: i32) -> u32 {
+        if self.deferred {
+            self.refresh_ms = f64::NEG_INFINITY;
+        }
+        self.queue.remove(batch)
     }
 
     fn lose(&mut self, loss: Loss, spans: u32, status: u16) {
@@ -449,6 +516,9 @@ impl Delivery {
     pub fn next(&mut self, now_ms: f64) -> Effect {
         if let Some(report) = self.reports.pop() {
             return report;
+        }
+        if let Some(effect) = self.refresh(now_ms) {
+            return effect;
         }
         if self.held {
             self.flushing = false;
@@ -510,34 +580,41 @@ impl Delivery {
     /// `keepalive`, and alone.
     fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
         let id = self.next_batch();
-        let mut batch = Batch { id, first_sent_ms: now_ms, in_flight: false, keepalive_bytes: 0, gzip: false, plain: false };
-        let mut count = 0;
-        if self.compression.applies(self.leaving) && (self.queue.grouped() > 0 || self.queue.loose_bytes() >= LEAST_COMPRESSED_BYTES) {
-            count = self.take_compressed(id, now_ms);
-            batch.gzip = count > 0;
-        }
-        if count == 0 {
-            self.dissolve();
-            let mut max_bytes = usize::MAX;
-            if self.leaving {
-                let room = self.keepalive_room() as f64 / self.growth;
-                max_bytes = (room as usize).saturating_sub(self.envelope.bytes());
-            }
-            count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
+        let room = self.leaving.then(|| self.keepalive_room());
+        let (mut count, mut gzip) = self.fill(id, room, now_ms);
+        let deferred = count == 0 && self.gone && self.defer_bytes > 0 && !self.batches.iter().any(|batch| batch.deferred);
+        if deferred {
+            (count, gzip) = self.fill(id, Some(self.defer_bytes), now_ms);
         }
         if count == 0 && !self.hurried {
             count = self.queue.take(id, 1, usize::MAX, now_ms);
+            self.encode(id, false);
         }
         if count == 0 {
             return None;
         }
         self.counts.queued -= count;
         self.counts.in_flight += count;
-        self.batches.push(batch);
-        if !batch.gzip {
+        self.batches.push(Batch { id, first_sent_ms: now_ms, in_flight: true, keepalive_bytes: 0, deferred, gzip, plain: false });
+        Some(if deferred { Effect::Defer { batch: id, gzip } } else { Effect::Send { batch: id, gzip } })
+    }
+
+    /// Puts what waits into a batch, and that into the body: as much as fits into `room`, which is for what leaves with the page. The number of
+    /// spans, and whether they are compressed.
+    fn fill(&mut self, id: i32, room: Option<usize>, now_ms: f64) -> (u32, bool) {
+        if self.compression.applies(room.is_some()) && (self.queue.grouped() > 0 || self.queue.loose_bytes() >= LEAST_COMPRESSED_BYTES) {
+            let count = self.take_compressed(id, room, now_ms);
+            if count > 0 {
+                return (count, true);
+            }
+        }
+        self.dissolve();
+        let max_bytes = room.map_or(usize::MAX, |room| ((room as f64 / self.growth) as usize).saturating_sub(self.envelope.bytes()));
+        let count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
+        if count > 0 {
             self.encode(id, false);
         }
-        Some(self.sent(id, batch.gzip))
+        (count, false)
     }
 
     /// The next of what waits, for the outbox. Not compressed: a page that goes has no time for that.
@@ -602,6 +679,35 @@ impl Delivery {
         }
     }
 
+    // ---- what the browser sends once the page is gone
+
+    /// Brings the deferred request up to date, at once where it would deliver something twice.
+    fn refresh(&mut self, now_ms: f64) -> Option<Effect> {
+        // Where nobody is reached, which may be because the page must not connect, the browser would complain of each one in the console.
+        let is_reachable = self.offline_ms == f64::INFINITY && self.failures < DOWN_AFTER_FAILURES;
+        if self.defer_bytes == 0 || self.held || self.gone || !is_reachable || self.queue.total() == 0 {
+            self.refresh_ms = f64::INFINITY;
+            self.body.clear();
+            return core::mem::take(&mut self.deferred).then_some(Effect::Defer { batch: 0, gzip: false });
+        }
+        if !self.deferred && self.refresh_ms == f64::INFINITY {
+            self.refresh_ms = now_ms + REFRESH_MS;
+        }
+        if self.refresh_ms > now_ms {
+            return None;
+        }
+        self.refresh_ms = f64::INFINITY;
+        self.deferred = true;
+        self.body.clear();
+        // What was compressed ahead serves here too, and stays what it is for the next batch.
+        let ahead = self.deflater.clone();
+        let state = self.queue.lend();
+        let (_, gzip) = self.fill(DEFERRED, Some(self.defer_bytes), now_ms);
+        self.queue.give_back(state);
+        self.deflater = ahead;
+        Some(Effect::Defer { batch: 0, gzip })
+    }
+
     // ---- compression
 
     /// There is enough for a slice, and the batch that it is for has room for it. Whoever leaves does not wait for slices.
@@ -630,15 +736,15 @@ impl Delivery {
     }
 
     /// A compressed batch into the body: what was compressed ahead, and as much of what waits as fits. The number of its spans.
-    fn take_compressed(&mut self, id: i32, now_ms: f64) -> u32 {
-        let room = if self.leaving { self.keepalive_room() } else { usize::MAX };
-        if self.queue.grouped() > self.batch_limit() || self.deflater.get_or_insert_with(Deflater::new).bytes() > room {
+    fn take_compressed(&mut self, id: i32, room: Option<usize>, now_ms: f64) -> u32 {
+        let bytes = self.deflater.get_or_insert_with(Deflater::new).bytes();
+        if self.queue.grouped() > self.batch_limit() || room.is_some_and(|room| bytes > room) {
             self.dissolve();
         }
         let envelope_bytes = self.envelope.bytes();
         loop {
-            let fits = match &self.deflater {
-                Some(deflater) if self.leaving => deflater.room(room).saturating_sub(envelope_bytes),
+            let fits = match (&self.deflater, room) {
+                (Some(deflater), Some(room)) => deflater.room(room).saturating_sub(envelope_bytes),
                 _ => usize::MAX,
             };
             if !self.compress_some(fits) {
@@ -665,11 +771,12 @@ impl Delivery {
     /// How long the body of a batch is as it leaves: whether it goes with `keepalive`. `None`: not now. What leaves with the page and does not
     /// fit would be cut off: its spans wait again, and [`Delivery::next`] makes the next batch smaller, or leaves out the span that is too large.
     pub fn fit(&mut self, id: i32, body_bytes: usize) -> Option<bool> {
-        let fits = body_bytes <= self.keepalive_room();
         self.growth = body_bytes as f64 / self.body.len() as f64;
-        let index = self.batches.iter().position(|batch| batch.id == id)?;
+        let room = self.keepalive_room();
+        let index = self.position(id)?;
         let batch = &mut self.batches[index];
-        batch.keepalive_bytes = if fits { body_bytes } else { 0 };
+        let fits = body_bytes <= if batch.deferred { self.defer_bytes } else { room };
+        batch.keepalive_bytes = if fits && !batch.deferred { body_bytes } else { 0 };
         // A single span does not get smaller: it lets others go first while there is hurry, and then goes as it is.
         let can_wait = self.hurried || self.queue.batch(id).count() > 1;
         if !fits && self.leaving && can_wait {
@@ -703,6 +810,7 @@ impl Delivery {
         let slice_ms = self.slice_ms.is_finite().then_some(self.slice_ms);
         // A batch that is due waits for its last slices.
         let at_ms = if self.batches.is_empty() { slice_ms.or(at_ms) } else { at_ms.into_iter().chain(slice_ms).reduce(f64::min) };
-        Some((at_ms? - now_ms).clamp(0.0, MAX_TIMER_MS))
+        let at_ms = at_ms.unwrap_or(f64::INFINITY).min(self.refresh_ms);
+        (at_ms < f64::INFINITY).then(|| (at_ms - now_ms).clamp(0.0, MAX_TIMER_MS))
     }
 }

@@ -187,7 +187,7 @@ for (const count of [20, 100, 500]) {
 }
 
 test('what leaves with the page as JSON fits into our share, and uses it', async (t) => {
-  const { page, receiver } = await stage(t, { options: { protocol: 'http/json', batch: { scheduledDelayMillis: 60_000, maxExportBatchSize: 2000 } } });
+  const { page, receiver } = await stage(t, { options: { protocol: 'http/json', batch: { scheduledDelayMillis: 60_000, maxExportBatchSize: 2000 } }, content: { head: '<script>delete window.fetchLater</script>' } });
   await endSpans(page, 1000);
   leave(page, '/elsewhere');
   await receiver.waitForSpans(100);

@@ -32,7 +32,12 @@ enum Step {
     },
     Hide,
     Leave,
-    Show,
+    /// The page is there again; perhaps the browser has sent what was deferred when it went.
+    Show {
+        sent: bool,
+    },
+    /// The browser does not take what is to be deferred.
+    Deny,
     Hold(bool),
     Online(bool),
     /// There is an outbox from now on, or none any more.
@@ -94,7 +99,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => prop_oneof![0.0..50.0, 50.0..8000.0, 8000.0..1e6].prop_map(|ms| Step::Pass { ms }),
         2 => Just(Step::Hide),
         2 => Just(Step::Leave),
-        3 => Just(Step::Show),
+        3 => any::<bool>().prop_map(|sent| Step::Show { sent }),
+        1 => Just(Step::Deny),
         1 => any::<bool>().prop_map(Step::Hold),
         2 => any::<bool>().prop_map(Step::Online),
         2 => any::<bool>().prop_map(Step::Outbox),
@@ -114,6 +120,7 @@ struct Settings {
     max_export_batch_size: usize,
     max_queue_size: usize,
     retry: Policy,
+    defers: bool,
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
@@ -125,14 +132,15 @@ fn settings() -> impl Strategy<Value = Settings> {
         (false, Compression::Untried { cross_origin: false }),
         (false, Compression::Untried { cross_origin: true }),
     ]);
-    (encoding, delay, 0usize..12, 0usize..40, any::<bool>(), 1.0..5e5).prop_map(
-        |((json, compression), scheduled_delay_ms, max_export_batch_size, max_queue_size, enabled, max_elapsed_ms)| Settings {
+    (encoding, delay, 0usize..12, 0usize..40, any::<bool>(), 1.0..5e5, any::<bool>()).prop_map(
+        |((json, compression), scheduled_delay_ms, max_export_batch_size, max_queue_size, enabled, max_elapsed_ms, defers)| Settings {
             json,
             compression,
             scheduled_delay_ms,
             max_export_batch_size,
             max_queue_size,
             retry: Policy { enabled, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms },
+            defers,
         },
     )
 }
@@ -172,6 +180,9 @@ impl World {
         let Settings { scheduled_delay_ms, max_export_batch_size, max_queue_size, .. } = *settings;
         page.engine.delivery.rules = Rules { scheduled_delay_ms, max_export_batch_size, max_queue_size };
         page.engine.delivery.retry = settings.retry;
+        if settings.defers {
+            page.engine.delivery.allow_deferring();
+        }
         World {
             page,
             open: Vec::new(),
@@ -221,9 +232,14 @@ impl World {
                 self.forget(|request| !request.keepalive);
                 self.page.leave();
             }
-            Step::Show => {
+            Step::Show { sent } => {
                 self.leaving = false;
-                page.show();
+                for name in page.come_back(*sent).iter().flat_map(Request::names) {
+                    *self.taken.entry(name).or_default() += 1;
+                }
+            }
+            Step::Deny => {
+                page.deny_deferring();
             }
             Step::Hold(held) => page.hold(*held),
             Step::Online(online) => {
@@ -249,6 +265,7 @@ impl World {
             Step::Discard => {
                 self.forget(|_| true);
                 self.open.clear();
+                self.page.deferred = None;
                 self.page.engine.discard(Loss::Consent);
                 self.page.pump();
                 // What comes of it is told later, and is no news.
@@ -335,12 +352,20 @@ impl World {
         assert!(self.taken.keys().all(|name| self.ended.contains(name)), "a span was sent that did not end");
         let twice: u32 = self.taken.values().map(|times| times - 1).sum();
         assert!(twice <= counts.resent, "{twice} spans were taken twice, and {} are counted so", counts.resent);
+        if let Some(deferred) = &self.page.deferred {
+            let names = deferred.names();
+            assert!(!names.is_empty(), "a request without spans");
+            assert!(deferred.batch != 0 || !self.page.engine.delivery.held, "held, and still deferred");
+            let is_known = |name: &String| self.ended.contains(name) && !self.acknowledged.contains(name);
+            assert!(names.iter().all(is_known), "what is delivered is deferred, and would arrive twice");
+        }
         let waiting = counts.queued + counts.in_flight;
         assert!(
             self.page.engine.delivery.held
                 || self.offline
                 || waiting == 0
                 || self.in_flight().next().is_some()
+                || self.page.deferred.as_ref().is_some_and(|request| request.batch != 0)
                 || self.page.timer_ms().is_some(),
             "{waiting} spans wait, and nothing will wake the engine"
         );
@@ -356,7 +381,7 @@ impl World {
         for store in std::mem::take(&mut self.storing) {
             self.settle(&store, true);
         }
-        for step in [Step::Outbox(false), Step::Hold(false), Step::Online(true), Step::Show] {
+        for step in [Step::Outbox(false), Step::Hold(false), Step::Online(true), Step::Show { sent: false }] {
             self.step(&step);
             self.check(&step);
         }

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
 use webspan::attributes::Value;
 use webspan::context::SpanContext;
-use webspan::delivery::{Effect, Loss};
+use webspan::delivery::{Delivery, Effect, Loss};
 use webspan::engine::{Engine, Start, Started};
 use webspan::id::POOL_BYTES;
 use webspan::retry::Answer;
@@ -78,6 +78,10 @@ pub struct Driver {
     pub json: bool,
     /// Index of the scope that spans get unless told otherwise.
     pub scope: u8,
+    /// What the browser would send if the page were gone; its batch is 0 if that is all that is not acknowledged.
+    pub deferred: Option<Request>,
+    /// How often that has changed.
+    pub deferrals: usize,
     sent: Vec<Request>,
     stores: Vec<Request>,
     timer_at_ms: Option<f64>,
@@ -97,6 +101,8 @@ impl Driver {
             uncompressed: 0,
             json: false,
             scope,
+            deferred: None,
+            deferrals: 0,
             sent: Vec::new(),
             stores: Vec::new(),
             timer_at_ms: None,
@@ -218,6 +224,24 @@ impl Driver {
         self.pump();
     }
 
+    /// The page comes back; `sent`: meanwhile the browser has sent what was deferred when it went, which is what this gives.
+    pub fn come_back(&mut self, sent: bool) -> Option<Request> {
+        let deferred = self.deferred.take_if(|request| request.batch != 0);
+        if let Some(request) = &deferred {
+            self.engine.delivery.deferral(request.batch, Some(sent));
+        }
+        self.show();
+        deferred.filter(|_| sent)
+    }
+
+    /// The browser does not take what is to be deferred, which is what this gives.
+    pub fn deny_deferring(&mut self) -> Option<Request> {
+        let denied = self.deferred.take()?;
+        self.engine.delivery.deferral(denied.batch, None);
+        self.pump();
+        Some(denied)
+    }
+
     pub fn hold(&mut self, held: bool) {
         self.engine.delivery.held = held;
         self.pump();
@@ -251,10 +275,7 @@ impl Driver {
         for _ in 0..ENDLESS {
             match self.engine.next(self.now_ms) {
                 Effect::Send { batch, gzip } => {
-                    let mut request = Request { batch, keepalive: false, gzip, body: self.engine.delivery.body.clone() };
-                    if self.json {
-                        request.body = serde_json::to_vec(&request.message()).expect("any message can be JSON");
-                    }
+                    let request = self.request(batch, gzip);
                     if let Some(keepalive) = self.engine.delivery.fit(batch, request.body.len()) {
                         self.sent.push(Request { keepalive, ..request });
                     }
@@ -263,6 +284,12 @@ impl Driver {
                     let store = Request { batch, keepalive: false, gzip: false, body: self.engine.delivery.body.clone() };
                     assert_eq!(store.names().len(), spans as usize, "spans of a record");
                     self.stores.push(store);
+                }
+                Effect::Defer { batch, gzip } => {
+                    self.deferrals += 1;
+                    let request = (!self.engine.delivery.body.is_empty()).then(|| self.request(batch, gzip));
+                    let fits = |request: &Request, delivery: &mut Delivery| batch == 0 || delivery.fit(batch, request.body.len()).is_some();
+                    self.deferred = request.filter(|request| fits(request, &mut self.engine.delivery));
                 }
                 Effect::Show => {
                     let shown = ScopeSpans::decode(&*self.engine.delivery.body).expect("spans are shown as a ScopeSpans");
@@ -277,6 +304,20 @@ impl Driver {
             }
         }
         panic!("effects without an end at {} ms", self.now_ms);
+    }
+
+    /// The body, as it leaves.
+    fn request(&self, batch: i32, gzip: bool) -> Request {
+        let mut request = Request { batch, keepalive: false, gzip, body: self.engine.delivery.body.clone() };
+        if self.json {
+            request.body = serde_json::to_vec(&request.message()).expect("any message can be JSON");
+        }
+        request
+    }
+
+    /// What the browser has in its hands: the names of the spans.
+    pub fn deferred_names(&self) -> Vec<String> {
+        self.deferred.as_ref().map(Request::names).unwrap_or_default()
     }
 
     /// How long the page's timer is set to; None: the engine waits for something else to happen.

@@ -5,6 +5,7 @@
 
 mod books;
 mod compression;
+mod deferred;
 mod deflate;
 mod delivery;
 mod driver;
