@@ -19,7 +19,7 @@ struct Finished {
 }
 
 /// In the place of a batch's id: the span has not left. Below zero: it has not left either, and the next request holds it already.
-const WAITING: i32 = 0;
+pub const WAITING: i32 = 0;
 
 /// When a batch is due and how large it gets: the `OTEL_BSP_*` settings.
 #[derive(Clone, Copy)]

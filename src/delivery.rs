@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::Attributes;
-use crate::batch::{Batch, Queue, Rules};
+use crate::batch::{Batch, Queue, Rules, WAITING};
 use crate::capture::names::Semconv;
 use crate::compression::Compression;
 use crate::deflate::Deflater;
@@ -131,18 +131,17 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    fn resource_message(&self) -> Vec<u8> {
-        trace::resource_message(&self.resource)
-    }
-
-    /// The schema says what the names mean: those of old are in none that is current.
-    fn schema(&self) -> &'static [u8] {
-        if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" }
+    /// Such messages one behind the other are one message that has all of their `ResourceSpans`.
+    /// <https://protobuf.dev/programming-guides/encoding/#last-one-wins>
+    fn put<'a>(&self, out: &mut Vec<u8>, spans: impl Iterator<Item = (u8, &'a [u8])> + Clone) {
+        // The schema says what the names mean: those of old are in none that is current.
+        let schema = if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" };
+        trace::export_request(out, &trace::resource_message(&self.resource), &self.scopes, schema, spans);
     }
 
     /// Bytes of a request without spans.
     fn bytes(&self) -> usize {
-        trace::envelope_size(&self.resource_message(), &self.scopes)
+        trace::envelope_size(&trace::resource_message(&self.resource), &self.scopes)
     }
 }
 
@@ -160,6 +159,14 @@ pub struct Delivery {
     pub counts: Counts,
     /// What the last effect is about.
     pub body: Vec<u8>,
+    /// The span that tells of spans that were lost, if it is not delivered.
+    losses: Queue,
+    /// The batch that it leaves in, or [`WAITING`].
+    reported_by: i32,
+    /// What was lost when it was made.
+    told: [u32; 10],
+    /// More was lost since.
+    is_untold: bool,
     reports: Vec<Effect>,
     reported: [bool; 10],
     queue: Queue,
@@ -209,6 +216,10 @@ impl Delivery {
             outbox: false,
             counts: Counts::default(),
             body: Vec::new(),
+            losses: Queue::default(),
+            reported_by: WAITING,
+            told: [0; 10],
+            is_untold: false,
             reports: Vec::new(),
             reported: [false; 10],
             queue: Queue::default(),
@@ -322,8 +333,9 @@ impl Delivery {
             return;
         }
         if is_stored {
-            self.remove(id);
+            self.remove(id, true);
         } else {
+            self.forget_report(id, false);
             let count = self.queue.put_back(id);
             self.counts.stored -= count;
             self.counts.queued += count;
@@ -357,6 +369,7 @@ impl Delivery {
     }
 
     fn put_back(&mut self, batch: i32) -> u32 {
+        self.forget_report(batch, false);
         let count = self.queue.put_back(batch);
         self.counts.in_flight -= count;
         self.counts.queued += count;
@@ -386,6 +399,11 @@ impl Delivery {
         self.dissolve();
         self.queue.clear();
         self.batches.clear();
+        // Neither is anything told of what somebody did not consent to.
+        self.losses.clear();
+        self.reported_by = WAITING;
+        self.told = self.counts.dropped;
+        self.is_untold = false;
         self.flushing = false;
     }
 
@@ -396,7 +414,7 @@ impl Delivery {
         let batch = &mut self.batches[index];
         if self.gone && batch.keepalive_bytes > 0 && *answer == Answer::NetworkError {
             self.batches.swap_remove(index);
-            let count = self.remove(id);
+            let count = self.remove(id, true);
             self.counts.in_flight -= count;
             self.counts.unacknowledged += count;
             return;
@@ -448,7 +466,7 @@ impl Delivery {
             self.put_back(id);
             return;
         }
-        let count = self.remove(id);
+        let count = self.remove(id, verdict == Verdict::Delivered);
         self.counts.in_flight -= count;
         match verdict {
             Verdict::Refused => self.lose(Loss::Refused, count, status),
@@ -478,7 +496,7 @@ impl Delivery {
         let Some(index) = self.position(id) else { return };
         self.batches.swap_remove(index);
         if sent == Some(true) {
-            let count = self.remove(id);
+            let count = self.remove(id, true);
             self.counts.in_flight -= count;
             self.counts.unacknowledged += count;
         } else {
@@ -490,8 +508,9 @@ impl Delivery {
         self.batches.iter().position(|other| other.id == batch)
     }
 
-    /// The spans of a batch are delivered, lost, or stored; their number.
-    fn remove(&mut self, batch: i32) -> u32 {
+    /// The spans of a batch are delivered, stored, or lost; their number. `told`: so is what it tells of losses.
+    fn remove(&mut self, batch: i32, told: bool) -> u32 {
+        self.forget_report(batch, told);
         if self.deferred {
             self.refresh_ms = f64::NEG_INFINITY;
         }
@@ -499,10 +518,46 @@ impl Delivery {
     }
 
     fn lose(&mut self, loss: Loss, spans: u32, status: u16) {
+        self.is_untold = true;
         self.lose_quietly(loss, spans);
         // Each kind of loss is told once; all are counted.
         if !core::mem::replace(&mut self.reported[loss as usize], true) {
             self.reports.push(Effect::Report { loss, status, spans });
+        }
+    }
+
+    /// Spans were lost that nobody was told of, and no report is on its way.
+    pub fn wants_report(&self) -> bool {
+        self.is_untold && self.losses.is_empty()
+    }
+
+    /// How many spans were lost for a reason that no report has told of.
+    pub fn untold(&self, loss: Loss) -> u32 {
+        self.counts.dropped[loss as usize] - self.told[loss as usize]
+    }
+
+    /// A finished span that tells of what is untold. It leaves with the next spans, and again until it is delivered, always the same one: so who
+    /// gets it twice can tell. It is no span of the page's, and in none of the counts.
+    pub fn report(&mut self, scope: u8, bytes: Box<[u8]>) {
+        self.losses.push(scope, 0, bytes, 0.0, &Rules::DEFAULT);
+        self.told = self.counts.dropped;
+        self.is_untold = false;
+    }
+
+    /// What is to be told of losses leaves in this batch, if it is in no other.
+    fn carry_report(&mut self, batch: i32) {
+        if self.reported_by == WAITING && !self.losses.is_empty() {
+            self.reported_by = batch;
+        }
+    }
+
+    /// A batch is none any more; `told`: what it tells of losses is.
+    fn forget_report(&mut self, batch: i32, told: bool) {
+        if self.reported_by == batch {
+            self.reported_by = WAITING;
+            if told {
+                self.losses.clear();
+            }
         }
     }
 
@@ -602,6 +657,7 @@ impl Delivery {
     /// Puts what waits into a batch, and that into the body: as much as fits into `room`, which is for what leaves with the page. The number of
     /// spans, and whether they are compressed.
     fn fill(&mut self, id: i32, room: Option<usize>, now_ms: f64) -> (u32, bool) {
+        self.carry_report(id);
         if self.compression.applies(room.is_some()) && (self.queue.grouped() > 0 || self.queue.loose_bytes() >= LEAST_COMPRESSED_BYTES) {
             let count = self.take_compressed(id, room, now_ms);
             if count > 0 {
@@ -609,10 +665,12 @@ impl Delivery {
             }
         }
         self.dissolve();
-        let max_bytes = room.map_or(usize::MAX, |room| ((room as f64 / self.growth) as usize).saturating_sub(self.envelope.bytes()));
+        let max_bytes = room.map_or(usize::MAX, |room| ((room as f64 / self.growth) as usize).saturating_sub(self.envelope_bytes()));
         let count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
         if count > 0 {
             self.encode(id, false);
+        } else {
+            self.forget_report(id, false);
         }
         (count, false)
     }
@@ -636,6 +694,7 @@ impl Delivery {
         self.stowing = true;
         self.counts.queued -= count;
         self.counts.stored += count;
+        self.carry_report(id);
         self.encode(id, false);
         Some(Effect::Store { batch: id, spans: count })
     }
@@ -667,15 +726,26 @@ impl Delivery {
         if gzip {
             self.dissolve();
         }
-        let resource = self.envelope.resource_message();
-        let schema = self.envelope.schema();
         let spans = self.queue.batch(id);
         if gzip {
             let deflater = self.deflater.get_or_insert_with(Deflater::new);
-            trace::export_request(deflater.input(), &resource, &self.envelope.scopes, schema, spans);
-            deflater.finish(&mut self.body);
+            self.envelope.put(deflater.input(), spans);
+            self.finish_compressed(id);
         } else {
-            trace::export_request(&mut self.body, &resource, &self.envelope.scopes, schema, spans);
+            self.envelope.put(&mut self.body, spans);
+            if self.reported_by == id {
+                self.envelope.put(&mut self.body, self.losses.batch(WAITING));
+            }
+        }
+    }
+
+    /// What was compressed into the body, and behind it what the batch has to tell of losses.
+    fn finish_compressed(&mut self, id: i32) {
+        if let Some(deflater) = &mut self.deflater {
+            if self.reported_by == id {
+                self.envelope.put(deflater.input(), self.losses.batch(WAITING));
+            }
+            deflater.finish(&mut self.body);
         }
     }
 
@@ -702,7 +772,9 @@ impl Delivery {
         // What was compressed ahead serves here too, and stays what it is for the next batch.
         let ahead = self.deflater.clone();
         let state = self.queue.lend();
+        let reported_by = core::mem::replace(&mut self.reported_by, WAITING);
         let (_, gzip) = self.fill(DEFERRED, Some(self.defer_bytes), now_ms);
+        self.reported_by = reported_by;
         self.queue.give_back(state);
         self.deflater = ahead;
         Some(Effect::Defer { batch: 0, gzip })
@@ -727,21 +799,21 @@ impl Delivery {
     fn compress_some(&mut self, max_bytes: usize) -> bool {
         let max_spans = self.batch_limit().saturating_sub(self.queue.grouped());
         let Some(group) = self.queue.group(max_spans, SLICE_BYTES, max_bytes) else { return false };
-        let resource = self.envelope.resource_message();
-        let schema = self.envelope.schema();
         let deflater = self.deflater.get_or_insert_with(Deflater::new);
-        trace::export_request(deflater.input(), &resource, &self.envelope.scopes, schema, self.queue.spans_of(group));
+        self.envelope.put(deflater.input(), self.queue.spans_of(group));
         deflater.deflate();
         true
     }
 
     /// A compressed batch into the body: what was compressed ahead, and as much of what waits as fits. The number of its spans.
     fn take_compressed(&mut self, id: i32, room: Option<usize>, now_ms: f64) -> u32 {
-        let bytes = self.deflater.get_or_insert_with(Deflater::new).bytes();
-        if self.queue.grouped() > self.batch_limit() || room.is_some_and(|room| bytes > room) {
+        let envelope_bytes = self.envelope_bytes();
+        let deflater = self.deflater.get_or_insert_with(Deflater::new);
+        let has_room =
+            room.is_none_or(|room| deflater.bytes() <= room && (self.losses.is_empty() || deflater.room(room) >= envelope_bytes));
+        if self.queue.grouped() > self.batch_limit() || !has_room {
             self.dissolve();
         }
-        let envelope_bytes = self.envelope.bytes();
         loop {
             let fits = match (&self.deflater, room) {
                 (Some(deflater), Some(room)) => deflater.room(room).saturating_sub(envelope_bytes),
@@ -752,10 +824,8 @@ impl Delivery {
             }
         }
         let count = self.queue.take_groups(id, now_ms);
-        if count > 0
-            && let Some(deflater) = &mut self.deflater
-        {
-            deflater.finish(&mut self.body);
+        if count > 0 {
+            self.finish_compressed(id);
         }
         count
     }
@@ -785,6 +855,12 @@ impl Delivery {
             return None;
         }
         Some(fits)
+    }
+
+    /// What a request holds at most beside its spans.
+    fn envelope_bytes(&self) -> usize {
+        let bytes = self.envelope.bytes();
+        if self.losses.is_empty() { bytes } else { 2 * bytes + self.losses.loose_bytes() }
     }
 
     fn keepalive_room(&self) -> usize {

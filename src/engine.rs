@@ -16,13 +16,13 @@ use crate::context::{RANDOM, SAMPLED, SpanContext};
 use crate::delivery::{Delivery, Effect, Loss};
 use crate::id::Pool;
 use crate::limits::{Limits, cut};
-use crate::open::{NOT_RECORDING, OpenSpans};
+use crate::open::{MAX_OPEN, NOT_RECORDING, OpenSpans};
 use crate::otlp::trace::{self, event, link, resource, scope_spans};
 use crate::redact::Redactor;
 use crate::resource::{self as describe, Browser};
 use crate::runaway::Runaway;
 use crate::sampler::Sampler;
-use crate::span::{KIND_CLIENT, Span, SpanKind, StatusCode};
+use crate::span::{KIND_CLIENT, KIND_INTERNAL, Span, SpanKind, StatusCode};
 use crate::time::Anchor;
 
 #[derive(Debug, PartialEq)]
@@ -375,7 +375,32 @@ impl Engine {
             self.delivery.body = core::mem::take(&mut self.shown);
             return Effect::Show;
         }
+        self.report_losses(now_ms);
         self.delivery.next(now_ms)
+    }
+
+    /// The counts of what was lost become a span, which leaves with the next ones.
+    fn report_losses(&mut self, now_ms: f64) {
+        // No span of the page's gives way for it.
+        if !self.delivery.wants_report() || self.needs_random() || self.open.count() == MAX_OPEN {
+            return;
+        }
+        let scope = self.scope(describe::SDK_NAME, describe::SDK_VERSION);
+        let name = names::SPAN_DROPPED.as_bytes();
+        let start = Start { name, kind: KIND_INTERNAL, scope, at_ms: now_ms, parent: None, decided: Some(true), captured: false };
+        if let Started::Recording(handle) = self.start(&start)
+            && let Some(span) = self.open.get(handle)
+        {
+            for &(loss, name) in &names::DROPPED {
+                let spans = self.delivery.untold(loss);
+                if spans > 0 {
+                    span.attributes.set(name.as_bytes(), Value::Int(spans.into()), u32::MAX);
+                }
+            }
+            let bytes = span.finish(now_ms, &mut self.room);
+            self.open.close(handle);
+            self.delivery.report(scope, bytes);
+        }
     }
 }
 

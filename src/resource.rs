@@ -15,10 +15,13 @@ pub struct Browser<'a> {
     pub user_agent: &'a [u8],
 }
 
+pub const SDK_NAME: &[u8] = b"webspan";
+pub const SDK_VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
+
 pub fn describe_sdk(resource: &mut Attributes) {
-    set_told(resource, names::TELEMETRY_SDK_NAME, b"webspan");
+    set_told(resource, names::TELEMETRY_SDK_NAME, SDK_NAME);
     set_told(resource, names::TELEMETRY_SDK_LANGUAGE, b"webjs");
-    set_told(resource, names::TELEMETRY_SDK_VERSION, env!("CARGO_PKG_VERSION").as_bytes());
+    set_told(resource, names::TELEMETRY_SDK_VERSION, SDK_VERSION);
 }
 
 pub fn describe_service(resource: &mut Attributes, name: &[u8], version: &[u8]) {

@@ -1,5 +1,7 @@
 //! Every attribute, event and span name that webspan gives, with its stability and where it is defined.
 
+use crate::delivery::Loss;
+
 /// The name of an attribute: in today's conventions, and what it was called before HTTP became stable.
 #[derive(Clone, Copy)]
 pub struct Name {
@@ -95,6 +97,18 @@ pub const USER_ID: Name = name("user.id");
 pub const UNFINISHED: Name = name("webspan.unfinished");
 /// Ours: the browser never told when the response's body ended. The span ends with the headers.
 pub const BODY_END_UNKNOWN: Name = name("webspan.body_end_unknown");
+
+/// Ours. A span without length that tells how many spans were lost.
+pub const SPAN_DROPPED: &str = "webspan.dropped";
+/// Ours. How many, for which reason. Nobody is told of what the user or the page did not want, nor could be after the end, or without an endpoint.
+pub const DROPPED: [(Loss, &str); 6] = [
+    (Loss::QueueFull, "webspan.dropped.queue_full"),
+    (Loss::Rejected, "webspan.dropped.rejected"),
+    (Loss::Refused, "webspan.dropped.refused"),
+    (Loss::Expired, "webspan.dropped.expired"),
+    (Loss::Evicted, "webspan.dropped.evicted"),
+    (Loss::RateLimited, "webspan.dropped.rate_limited"),
+];
 
 /// What JavaScript tells by number: `js/capture/facts.ts` has the same list.
 pub const FACTS: [Name; 12] = [

@@ -336,3 +336,26 @@ test('shutdown sends the rest, restores fetch, and records nothing more', async 
   }, receiver.url);
   await receiver.waitForSpans((span) => span.name === 'again');
 });
+
+test('the collector is told how many spans were lost, with the next ones, once', async (t) => {
+  const { page, receiver, flush } = await stage(t, { options: { consent: 'pending', session: true, batch: { maxQueueSize: 10, maxExportBatchSize: 10 } }, receiver: { answers: [{ status: 400 }] } });
+  await endSpans(page, 25);
+  await page.evaluate(() => window.instance.setConsent(true));
+  await flush();
+  assert.equal(receiver.spans.length, 0, 'the first request is refused');
+  for (const _ of [1, 2, 3]) {
+    await endSpans(page, 1);
+    await flush();
+  }
+  const reports = receiver.spans.filter(({ name }) => name === 'webspan.dropped');
+  const told = {};
+  for (const { attributes, scope, parentSpanId } of reports) {
+    assert.deepEqual([scope.name, parentSpanId], ['webspan', '']);
+    for (const [key, value] of Object.entries(plain(attributes))) if (key.startsWith('webspan.')) told[key] = (told[key] ?? 0) + value;
+  }
+  assert.deepEqual(told, { 'webspan.dropped.queue_full': 15, 'webspan.dropped.refused': 10 });
+  assert.ok(plain(reports.at(-1).attributes)['session.id']);
+  const now = await stats(page);
+  assert.deepEqual([now.ended, now.delivered], [28, 3], 'it is no span of the page');
+  assertBooks(now);
+});

@@ -22,6 +22,9 @@ pub const ORIGIN_NANOS: u64 = 1_700_000_000_000_000_000;
 /// More effects than this without a pause are a loop without an end.
 const ENDLESS: usize = 10_000;
 
+/// The span that tells of losses.
+const LOSSES: &str = "webspan.dropped";
+
 pub struct Request {
     pub batch: i32,
     pub keepalive: bool,
@@ -48,10 +51,19 @@ impl Request {
         bytes
     }
 
-    /// In the order in which they stand in the request.
+    /// In the order in which they stand in the request; without the one that tells of losses, which is none of the page's.
     pub fn spans(&self) -> Vec<Span> {
+        self.all_spans().filter(|span| span.name != LOSSES).collect()
+    }
+
+    /// The span that tells of losses.
+    pub fn losses(&self) -> Option<Span> {
+        self.all_spans().find(|span| span.name == LOSSES)
+    }
+
+    fn all_spans(&self) -> impl Iterator<Item = Span> {
         let scopes = self.message().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        scopes.flat_map(|scope| scope.spans).collect()
+        scopes.flat_map(|scope| scope.spans)
     }
 
     pub fn names(&self) -> Vec<String> {

@@ -13,6 +13,7 @@ mod encoding;
 mod fetch;
 mod globals;
 mod leaving;
+mod losses;
 mod outage;
 mod outbox;
 mod sampling;
