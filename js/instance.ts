@@ -1,7 +1,7 @@
 // What is started: it puts the captures, the core and the transport together, and stops them again.
 
 import type { Span, Stats, Webspan } from './api.js';
-import type { Capture, CaptureHost, InstallCapture } from './capture/capture.js';
+import type { Capture, CaptureHost, InstallCapture, Runner } from './capture/capture.js';
 import { installDocumentLoad } from './capture/document.js';
 import { installErrors } from './capture/errors.js';
 import { DOCUMENT_URL, SESSION_ID, SESSION_PREVIOUS_ID, USER_ID } from './capture/facts.js';
@@ -83,10 +83,10 @@ export class Instance implements Webspan {
       fetch: globalThis.fetch,
       report: (message) => this.report(message, 'warn'),
       show: (spans) => this.show(spans),
-      aside: (run) => this.aside(run),
+      aside: this.aside,
     });
     this.touch = this.toucher();
-    if (settings.spanProcessors.length) core.processors = new SpanProcessors(core, settings.spanProcessors, (run) => this.aside(run));
+    if (settings.spanProcessors.length) core.processors = new SpanProcessors(core, settings.spanProcessors, this.aside);
     this.tracer = this.getTracer(NAME, VERSION);
     try {
       core.start();
@@ -103,15 +103,15 @@ export class Instance implements Webspan {
       core,
       settings,
       active: this.active,
-      timings: new ResourceTimings((run) => this.attempt(run)),
+      timings: new ResourceTimings(this.attempt),
       shown: (href) => this.shown(href),
       whenOn: (run) => this.whenOn(run),
       visit: (handle) => this.touch?.(handle),
       tracer: (name) => this.getTracer(`${NAME}/${name}`, VERSION),
       silent: () => this.silent() || this.asideDepth > 0,
       propagates: () => this.consent === true,
-      aside: (run) => this.aside(run),
-      guard: (run) => this.attempt(run),
+      aside: this.aside,
+      guard: this.attempt,
     };
     this.timings = host.timings;
     const add = (name: string, there: unknown, install: () => Capture) => {
@@ -290,16 +290,16 @@ export class Instance implements Webspan {
     });
   }
 
-  private aside(run: () => void): void {
+  private readonly aside: Runner = (run, a, b, c, d) => {
     this.asideDepth++;
     try {
-      run();
+      run(a!, b!, c!, d!);
     } catch (error) {
       this.report(`a function that it was given has thrown: ${textOf(error)}`, 'warn');
     } finally {
       this.asideDepth--;
     }
-  }
+  };
 
   private sampled(ask: () => boolean): boolean {
     let sampled = true;
@@ -307,13 +307,13 @@ export class Instance implements Webspan {
     return sampled;
   }
 
-  private attempt(run: () => void): void {
+  private readonly attempt: Runner = (run, a, b, c, d) => {
     try {
-      run();
+      run(a!, b!, c!, d!);
     } catch (error) {
       this.core.caught(error);
     }
-  }
+  };
 
   /** Tells the core something, and does what it wants done about it. */
   private guard(run: () => void): void {

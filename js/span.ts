@@ -47,19 +47,13 @@ export class CoreSpan implements Span {
     return !!(this.e | this.f | this.g);
   }
 
-  /** The parent of what is started next. */
-  setParent(): void {
-    this.tell();
-    this.core.x.set_parent();
-  }
-
   traceparent(): string {
     this.tell();
     return this.core.read(this.core.x.write_traceparent());
   }
 
   /** Puts the context into the core's words, where the constructor has found it. */
-  private tell(): void {
+  tell(): void {
     const { core } = this;
     core.refresh();
     core.words.set([this.a, this.b, this.c, this.d, this.e, this.f, this.g, this.flags, +this.remote]);

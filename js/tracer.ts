@@ -9,10 +9,13 @@ import { coreSpan, CoreSpan, millis, setAttributes } from './span.js';
 /** Where `@opentelemetry/core` marks a context in which nothing is to be traced. */
 const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
-/** Calls the core; without a closure for each span, as this is called for all of them. */
-type Start = (scope: number, core: Core, name: string, kind: number, startMs: number) => number;
+/** How a span starts (abi.rs). */
+const [CAPTURED, HAS_PARENT, DECIDED, SAMPLED] = [1, 2, 4, 8];
 
-const start: Start = (scope, core, name, kind, startMs) => core.x.start_span(core.name(name), kind, scope, startMs, 0);
+/** Calls the core; without a closure for each span, as this is called for all of them. */
+type Start<D> = (how: number, scope: number, core: Core, name: string, startMs: number, detail: D) => number;
+
+const start: Start<number> = (how, scope, core, name, startMs, kind) => core.x.start_span(core.name(name), kind, scope, startMs, how);
 
 export class CoreTracer implements Tracer {
   private scope: number | undefined;
@@ -39,7 +42,7 @@ export class CoreTracer implements Tracer {
       const parent = options?.root ? undefined : this.active.parent(context);
       const suppressed = !!context?.getValue(SUPPRESS_KEY);
       const startMs = options?.startTime === undefined ? core.now() : millis(core, options.startTime);
-      span = this.begin(parent, name, options?.attributes, suppressed, start, kind, startMs);
+      span = this.begin(parent, name, options?.attributes, suppressed, startMs, start, kind);
       if (span.handle >= 0 && options) {
         if (options.attributes) setAttributes(core, span.handle, options.attributes);
         if (options.links) span.addLinks(options.links);
@@ -53,25 +56,25 @@ export class CoreTracer implements Tracer {
 
   /** A span of a capture. `kind`: as in `@opentelemetry/api`. */
   capture(name: string, parent: Span | undefined, startMs: number, kind = 0): CoreSpan {
-    const { core } = this;
-    const span = this.begin(parent, name, undefined, false, (scope) => core.x.start_span(core.text(name, 0), kind, scope, startMs, 1));
-    core.processors?.start(span, parent);
+    const span = this.begin(parent, name, undefined, false, startMs, start, kind, CAPTURED);
+    this.core.processors?.start(span, parent);
     return span;
   }
 
   /**
-   * Starts a span by `start`, which writes its texts and calls the core with the index of the scope, below this parent.
+   * Starts a span by `start`, which writes its texts and calls the core, below this parent; `detail` is for it.
    *
    * @param suppressed It shall not be recorded, whatever the sampler says.
    */
-  begin(
+  begin<D>(
     parent: Span | undefined,
     name: string,
     attributes: Attributes | undefined,
     suppressed: boolean,
-    start: Start,
-    kind?: number,
-    startMs?: number,
+    startMs: number,
+    start: Start<D>,
+    detail: D,
+    how = 0,
   ): CoreSpan {
     const { core } = this;
     this.touch?.();
@@ -83,9 +86,12 @@ export class CoreTracer implements Tracer {
     }
     // First, as it may call `crypto.getRandomValues`, which the page may have replaced by anything: also by what starts spans.
     core.x.refill_pool();
-    if (from?.isValid()) from.setParent();
-    if (sampled !== undefined) core.x.set_decision(+!!sampled);
-    const handle = start(this.scope!, core, name, kind!, startMs!);
+    if (sampled !== undefined) how |= sampled ? DECIDED | SAMPLED : DECIDED;
+    if (from?.isValid()) {
+      from.tell();
+      how |= HAS_PARENT;
+    }
+    const handle = start(how, this.scope!, core, name, startMs, detail);
     const span = new CoreSpan(core, handle, false, from?.traceState);
     if (handle >= 0 && span.traceState) core.x.set_trace_state(handle, core.text(span.traceState, 0));
     return span;

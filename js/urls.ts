@@ -9,9 +9,6 @@
  */
 export type UrlPattern = string | RegExp;
 
-/** What is asked of a URL here; every `URL` object has it. */
-export type RequestUrl = Pick<URL, 'href' | 'origin' | 'protocol'>;
-
 /**
  * Which of our headers a request may carry: none, those in `corsTraceHeaders` (`'cors'`), or all (`'same-origin'`).
  */
@@ -56,14 +53,13 @@ export function matches(patterns: readonly UrlPattern[], href: string): boolean 
   });
 }
 
-/** Whether a request gets no span at all. Our own export requests never do. */
-export const isIgnored = (url: RequestUrl, settings: UrlSettings): boolean =>
-  url.href === settings.tracesUrl || matches(settings.ignoreUrls, url.href);
+/** Whether a request gets no span at all. Our own export requests never do. `href`, here and below: as `URL.href` has it. */
+export const isIgnored = (href: string, settings: UrlSettings): boolean => href === settings.tracesUrl || matches(settings.ignoreUrls, href);
 
 /** Which of our headers a request that has a span may carry. */
-export function propagation(url: RequestUrl, pageOrigin: string, settings: UrlSettings): Propagation {
-  // The protocol first: a `blob:` URL has the origin of the page.
-  if (!/^https?:/.test(url.protocol) || matches(settings.noTraceHeaderUrls, url.href)) return 'none';
-  if (url.origin === pageOrigin) return 'same-origin';
-  return matches(settings.propagateTraceHeaderCorsUrls, url.href) ? 'cors' : 'none';
+export function propagation(href: string, pageOrigin: string, settings: UrlSettings): Propagation {
+  if (!/^https?:/.test(href) || matches(settings.noTraceHeaderUrls, href)) return 'none';
+  // Credentials, which XHR allows, belong to no origin.
+  if (href.replace(/\/\/[^/@]*@/, '//').startsWith(`${pageOrigin}/`)) return 'same-origin';
+  return matches(settings.propagateTraceHeaderCorsUrls, href) ? 'cors' : 'none';
 }

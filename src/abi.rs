@@ -22,7 +22,7 @@ use crate::capture::timing::Timing;
 use crate::compression::Compression;
 use crate::context::{SpanContext, traceparent, tracestate};
 use crate::delivery::{Effect, Loss};
-use crate::engine::{Engine, Stage, Start, Started};
+use crate::engine::{Engine, Stage, Start};
 use crate::id;
 use crate::limits::Limits;
 use crate::redact::Redactor;
@@ -32,6 +32,12 @@ use crate::span::StatusCode;
 
 /// `start` had no random bytes, since nobody has called `refill_pool`, or the system has none.
 const NEEDS_RANDOM: i32 = -2;
+
+/// How a span starts. Not the page, but webspan starts it; its parent is the context in the words; the page's own sampler has decided, and how.
+const CAPTURED: u8 = 1;
+const HAS_PARENT: u8 = 2;
+const DECIDED: u8 = 4;
+const SAMPLED: u8 = 8;
 
 /// How JavaScript hands over a value: which of its types it is, and a number. Any other kind is a list, and within a list a hole; of a global
 /// attribute, that there shall be none.
@@ -43,8 +49,6 @@ struct Door {
     engine: Engine,
     area: TextArea,
     words: [i32; 16],
-    parent: Option<SpanContext>,
-    decided: Option<bool>,
 }
 
 /// The one instance of this module's memory; null before `create`.
@@ -107,11 +111,18 @@ impl<'a> Texts<'a> {
 }
 
 impl Door {
-    fn start(&mut self, start: impl FnOnce(&mut Engine, &mut Texts, Option<SpanContext>, Option<bool>) -> Started) -> i32 {
-        let started = start(&mut self.engine, &mut self.area.texts(), self.parent, self.decided);
+    /// `url_bytes`: it is a request, and the first text its method.
+    fn start(&mut self, name_bytes: i32, url_bytes: Option<i32>, kind: u8, scope: u8, at_ms: f64, how: u8) -> i32 {
+        let parent = (how & HAS_PARENT != 0).then(|| self.told());
+        let decided = (how & DECIDED != 0).then_some(how & SAMPLED != 0);
+        let mut texts = self.area.texts();
+        let name = texts.next(name_bytes);
+        let start = Start { name, kind, scope, at_ms, parent, decided, captured: how & CAPTURED != 0 };
+        let started = match url_bytes {
+            Some(bytes) => self.engine.start_request(&start, texts.next(bytes)),
+            None => self.engine.start(&start),
+        };
         let Some(handle) = started.handle() else { return NEEDS_RANDOM };
-        self.parent = None;
-        self.decided = None;
         self.tell(self.engine.started);
         handle
     }
@@ -161,13 +172,8 @@ fn value<'a>(kind: u8, number: f64, texts: &mut Texts<'a>) -> Option<Value<'a>> 
 /// The address of the words, the first of which is now that of [`crate::engine::Counts`].
 #[wasm_bindgen]
 pub fn create_core(time_origin_ms: f64) -> usize {
-    let door = Box::new(Door {
-        engine: Engine::new(time_origin_ms),
-        area: TextArea { scratch: Vec::new(), kept: Vec::new() },
-        words: [0; 16],
-        parent: None,
-        decided: None,
-    });
+    let door =
+        Box::new(Door { engine: Engine::new(time_origin_ms), area: TextArea { scratch: Vec::new(), kept: Vec::new() }, words: [0; 16] });
     // Once for each instance of the module: whoever starts anew makes a new instance, and the memory of the one before goes as a whole.
     DOOR.0.set(Box::into_raw(door));
     with(|door| {
@@ -313,18 +319,6 @@ pub fn check_clocks(wall_ms: f64, page_ms: f64) {
 
 // ---- contexts
 
-/// The context in the words is the parent of the next span.
-#[wasm_bindgen]
-pub fn set_parent() {
-    with(|door| door.parent = Some(door.told()))
-}
-
-/// The word of the page's own sampler on the next span.
-#[wasm_bindgen]
-pub fn set_decision(sampled: bool) {
-    with(|door| door.decided = Some(sampled))
-}
-
 /// `traceparent` of the context in the words, into the scratch area; its length.
 #[wasm_bindgen]
 pub fn write_traceparent() -> i32 {
@@ -358,25 +352,16 @@ pub fn read_tracestate(bytes: i32) -> i32 {
 
 // ---- spans
 
-/// Text: name. A handle, -1 when the span is not recorded, or `NEEDS_RANDOM`. Its context is in the words.
+/// Text: name. `how`: the sum of what is above. A handle, -1 when the span is not recorded, or `NEEDS_RANDOM`. Its context is in the words.
 #[wasm_bindgen]
-pub fn start_span(name_bytes: i32, kind: u8, scope: u8, at_ms: f64, captured: bool) -> i32 {
-    with(|door| {
-        door.start(|engine, texts, parent, decided| {
-            engine.start(&Start { name: texts.next(name_bytes), kind, scope, at_ms, parent, decided, captured })
-        })
-    })
+pub fn start_span(name_bytes: i32, kind: u8, scope: u8, at_ms: f64, how: u8) -> i32 {
+    with(|door| door.start(name_bytes, None, kind, scope, at_ms, how))
 }
 
-/// Texts: method, absolute URL, `URL.host` of it. Otherwise as `start_span`.
+/// Texts: method, absolute URL. Otherwise as `start_span`.
 #[wasm_bindgen]
-pub fn start_request(method_bytes: i32, url_bytes: i32, host_bytes: i32, scope: u8, at_ms: f64) -> i32 {
-    with(|door| {
-        door.start(|engine, texts, parent, decided| {
-            let (method, url, host) = (texts.next(method_bytes), texts.next(url_bytes), texts.next(host_bytes));
-            engine.start_request(&Start { name: b"", kind: 0, scope, at_ms, parent, decided, captured: true }, method, url, host)
-        })
-    })
+pub fn start_request(method_bytes: i32, url_bytes: i32, scope: u8, at_ms: f64, how: u8) -> i32 {
+    with(|door| door.start(method_bytes, Some(url_bytes), 0, scope, at_ms, how))
 }
 
 /// Text: the canonical tracestate.

@@ -316,15 +316,14 @@ impl Engine {
 
     // ---- requests
 
-    pub fn start_request(&mut self, start: &Start, method: &[u8], url: &[u8], host: &[u8]) -> Started {
-        let started = self.start(&Start { kind: KIND_CLIENT, captured: true, ..*start });
-        if let Started::Recording(handle) = started
-            && let Some(span) = self.open.get(handle)
-        {
-            let mut method_room = Vec::new();
-            let method = clean(&self.redactor, method, &mut method_room);
+    /// A span of a request, which has its method in the place of a name.
+    pub fn start_request(&mut self, start: &Start, url: &[u8]) -> Started {
+        let method = start.name;
+        let started = self.start(&Start { name: b"", kind: KIND_CLIENT, captured: true, ..*start });
+        if let Some(span) = started.handle().and_then(|handle| self.open.get(handle)) {
+            let method = clean(&self.redactor, method, &mut self.room);
             let url = clean(&self.redactor, http::without_content(url), &mut self.cleaned);
-            http::describe_request(span, &Request { method, url, host }, &self.limits);
+            http::describe_request(span, &Request { method, url }, &self.limits);
         }
         started
     }

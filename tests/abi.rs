@@ -28,6 +28,9 @@ const TEXT: f64 = 0.0;
 const NUMBER: f64 = 1.0;
 const BOOL: f64 = 2.0;
 const LIST: f64 = 3.0;
+const HAS_PARENT: f64 = 2.0;
+const DECIDED: f64 = 4.0;
+const SAMPLED: f64 = 8.0;
 const VISIBLE: f64 = 0.0;
 const HIDDEN: f64 = 1.0;
 const LEAVING: f64 = 2.0;
@@ -247,16 +250,15 @@ fn a_span_goes_from_its_start_to_the_answer_of_its_request() {
 fn nothing_has_happened_when_a_start_has_no_random_bytes() {
     let page = Page::new();
     page.tell([0x1234567, 0x7654321, 0x1111111, 0x2222222, 0x3333333, 0x4444444, 0x555555, 1, 0]);
-    page.call("set_parent", &[]);
     let [name] = page.write(["span"]);
-    let start = [name, 0.0, 0.0, 1000.0];
+    let start = [name, 0.0, 0.0, 1000.0, HAS_PARENT];
     assert_eq!(page.call("start_span", &start), NEEDS_RANDOM);
     assert_eq!(page.call("start_span", &start), NEEDS_RANDOM);
     assert_eq!(page.call("refill_pool", &[]), 1.0);
     assert!(page.call("start_span", &start) >= 0.0);
-    assert_eq!(page.out()[..4], [0x1234567, 0x7654321, 0x1111111, 0x2222222], "the parent was kept for it");
-    assert!(page.call("start_span", &start) >= 0.0);
-    assert_ne!(page.out()[..4], [0x1234567, 0x7654321, 0x1111111, 0x2222222], "and for no other");
+    assert_eq!(page.out()[..4], [0x1234567, 0x7654321, 0x1111111, 0x2222222], "the parent is still there");
+    assert!(page.call("start_span", &[name, 0.0, 0.0, 1000.0]) >= 0.0);
+    assert_ne!(page.out()[..4], [0x1234567, 0x7654321, 0x1111111, 0x2222222], "and is for no other");
 }
 
 #[wasm_bindgen_test]
@@ -275,14 +277,13 @@ fn ids_come_from_the_random_source_of_the_host() {
 fn the_word_of_the_pages_sampler_is_for_one_span() {
     let page = Page::new();
     page.start("draws random bytes", 1000.0);
-    page.call("set_decision", &[0.0]);
-    assert_eq!(page.start("span", 1000.0), NOT_RECORDED);
+    let [name] = page.write(["span"]);
+    assert_eq!(page.call("start_span", &[name, 0.0, 0.0, 1000.0, DECIDED]), NOT_RECORDED);
     assert_eq!(page.out()[7], 0x02, "it has a context, which is not sampled");
     assert!(page.start("span", 1000.0) >= 0.0);
     page.call("set_options", &[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
     assert_eq!(page.start("span", 1000.0), NOT_RECORDED);
-    page.call("set_decision", &[1.0]);
-    assert!(page.start("span", 1000.0) >= 0.0);
+    assert!(page.call("start_span", &[name, 0.0, 0.0, 1000.0, DECIDED + SAMPLED]) >= 0.0);
 }
 
 #[wasm_bindgen_test]
@@ -362,13 +363,13 @@ fn a_request_of_the_page_is_described_redacted_and_ended() {
     page.start("draws random bytes", 1000.0);
     let [secret] = page.write(["coupon"]);
     page.call("add_secret_key", &[secret]);
-    let [method, url, host] = page.write(["get", "https://me:pw@api.example:8443/a?token=t&coupon=c&x=1", "api.example:8443"]);
-    let handle = page.call("start_request", &[method, url, host, 0.0, 1000.0]);
+    let [method, url] = page.write(["get", "https://me:pw@api.example:8443/a?token=t&coupon=c&x=1"]);
+    let handle = page.call("start_request", &[method, url, 0.0, 1000.0]);
     assert!(handle >= 0.0);
     page.call("set_response", &[handle, 404.0]);
     assert_eq!(page.call("end_request", &[handle, 1.0, 1200.0, 1500.0]), 1.0);
-    let [method, url, host] = page.write(["PROPFIND", "https://api.example/", "api.example"]);
-    let handle = page.call("start_request", &[method, url, host, 0.0, 1000.0]);
+    let [method, url] = page.write(["PROPFIND", "https://api.example/"]);
+    let handle = page.call("start_request", &[method, url, 0.0, 1000.0]);
     let [error, reason] = page.write(["AbortError", "TimeoutError"]);
     page.call("fail_request", &[handle, 1.0, error, reason]);
     page.call("end_request", &[handle, 2.0, 1200.0, 1500.0]);

@@ -7,6 +7,9 @@ import type { Settings } from '../options.js';
 import type { CoreTracer } from '../tracer.js';
 import type { ResourceTimings } from './timing.js';
 
+/** Runs something. What is run often takes its arguments from here: a function that holds them would be garbage each time. */
+export type Runner = <A, B, C, D>(run: (a: A, b: B, c: C, d: D) => void, a?: A, b?: B, c?: C, d?: D) => void;
+
 export interface CaptureHost {
   readonly core: Core;
   readonly settings: Settings;
@@ -31,9 +34,9 @@ export interface CaptureHost {
   /** Headers may be added. */
   propagates(): boolean;
   /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */
-  aside(run: () => void): void;
+  aside: Runner;
   /** Runs our own part of what the page does; what goes wrong there is not the page's affair. */
-  guard(run: () => void): void;
+  guard: Runner;
 }
 
 export interface Capture {

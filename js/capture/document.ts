@@ -51,7 +51,8 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   known[TOLD] = true;
 
   const events = !options.ignoreNetworkEvents;
-  const custom = (run: ((span: CoreSpan) => void) | undefined, span: CoreSpan) => run && host.aside(() => run(span));
+  const { documentLoad, documentFetch, resourceFetch } = options.applyCustomAttributesOnSpan;
+  const custom = <E>(run: ((span: CoreSpan, entry: E) => void) | undefined, span: CoreSpan, entry?: E) => run && host.aside(run, span, entry);
 
   function begin({ fetchStart, loadEventEnd }: Navigation): void {
     load = tracer.capture('documentLoad', parentOf(serverParent(navigation!)), fetchStart);
@@ -61,8 +62,14 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     else addEventListener('load', ({ isTrusted }) => isTrusted && (timer = startTimer(() => host.guard(loaded), 0)), { capture: true, signal });
   }
   if (isFirst && navigation) host.whenOn(() => signal.aborted || host.silent() || begin(navigation));
-  // What comes before the core waits behind the page load.
-  const unwatch = host.timings.watch((entry) => host.whenOn(() => resource(entry)));
+  const unwatch = host.timings.watch((entry, initiator) => {
+    // Requests have spans of their own from now on, and what was before the last start has been told.
+    const isOld = entry.startTime < installedMs;
+    const isRequest = /^(fetch|xmlhttprequest|beacon)$/.test(initiator);
+    if (isRequest ? !isOld || !isFirst || initiator === 'beacon' : isOld && !isFirst) return;
+    // What comes before the core waits behind the page load.
+    host.whenOn(() => resource(entry, initiator));
+  });
 
   function loaded(): void {
     if (host.pageLoaded) host.pageLoaded(load!);
@@ -94,7 +101,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     core.fact(fetched.handle, URL_FULL, url);
     core.x.set_response(fetched.handle, responseStatus);
     describeTiming(core, fetched, navigation!, events);
-    custom(options.applyCustomAttributesOnSpan.documentFetch, fetched);
+    custom(documentFetch, fetched);
     if (!responseEnd) core.fact(fetched.handle, UNFINISHED, true);
     fetched.end(responseEnd || undefined);
     core.fact(handle, URL_FULL, url);
@@ -110,26 +117,21 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
       }
     }
     if (unfinished) core.fact(handle, UNFINISHED, true);
-    custom(options.applyCustomAttributesOnSpan.documentLoad, span);
+    custom(documentLoad, span);
     span.end(loadEventEnd || undefined);
   }
 
-  function resource(entry: PerformanceResourceTiming): void {
-    const { name, initiatorType, startTime, responseEnd, responseStatus } = entry;
-    const isRequest = /^(fetch|xmlhttprequest|beacon)$/.test(initiatorType);
-    // Requests have spans of their own from now on, and what was before the last start has been told.
-    const isOld = startTime < installedMs;
-    if (host.silent() || (isRequest ? !isOld || !isFirst || initiatorType === 'beacon' : isOld && !isFirst)) return;
-    if (!/^http/.test(name) || isIgnored(new URL(name), settings)) return;
+  function resource(entry: PerformanceResourceTiming, initiator: string): void {
+    const { name, startTime, responseEnd, responseStatus } = entry;
+    if (host.silent() || !name.startsWith('http') || isIgnored(name, settings)) return;
     const span = tracer.capture('resourceFetch', startTime < (navigation?.loadEventEnd || Infinity) ? load : active.lastPage, startTime);
     const { handle } = span;
     if (handle < 0) return;
     core.fact(handle, URL_FULL, host.shown(name));
-    core.fact(handle, INITIATOR_TYPE, initiatorType);
+    core.fact(handle, INITIATOR_TYPE, initiator);
     core.x.set_response(handle, responseStatus);
     describeTiming(core, span, entry, events);
-    const run = options.applyCustomAttributesOnSpan.resourceFetch;
-    custom(run && ((given) => run(given, entry)), span);
+    custom(resourceFetch, span, entry);
     span.end(responseEnd || startTime);
   }
 

@@ -4,7 +4,7 @@
 import type { FetchSettings } from '../options.js';
 import { textOf } from '../thrown.js';
 import type { Capture, CaptureHost } from './capture.js';
-import { nameOf, parseUrl, type Pending, Requests } from './request.js';
+import { nameOf, type Pending, Requests } from './request.js';
 
 /** A call of fetch that is under way. */
 interface Call {
@@ -24,62 +24,66 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
   const traced = new Proxy(original, {
     apply(target, self, args: unknown[]) {
       let call: Call | undefined;
-      let handed = args;
       try {
-        [call, handed] = begin(args);
+        call = begin(args);
       } catch (error) {
         core.caught(error);
       }
-      if (!call) return Reflect.apply(target, self, handed);
-      const known = call;
-      const failed = (error: unknown): never => {
-        host.guard(() => fail(known, error));
-        throw error;
-      };
-      let promise;
-      try {
-        promise = Reflect.apply(target, self, handed);
-      } catch (error) {
-        return failed(error);
-      }
-      host.guard(() => (known.pending.calledMs = core.now()));
-      // What somebody has put in the place of fetch may give anything.
-      if (typeof promise?.then !== 'function') {
-        host.guard(() => respond(known, undefined));
-        return promise;
-      }
-      // Not watched on the side: that would mark a rejection as handled.
-      return promise.then((response: Response) => {
-        host.guard(() => respond(known, response));
-        return response;
-      }, failed);
+      return call ? follow(call, target, self, args) : Reflect.apply(target, self, args);
     },
   });
   // First, as it throws where the page has locked it.
   globalThis.fetch = traced;
   const requests = new Requests(host, options, 'fetch', 'fetch');
 
-  function begin(args: unknown[]): [Call | undefined, unknown[]] {
-    if (!installed || !args.length || requests.skips()) return [undefined, args];
-    const [given, init, ...rest] = args as [unknown, RequestInit | null | undefined, ...unknown[]];
+  /** Makes the browser's own call. */
+  function follow(call: Call, target: typeof fetch, self: unknown, args: unknown[]): unknown {
+    const failed = (error: unknown): never => {
+      host.guard(fail, call, error);
+      throw error;
+    };
+    let promise;
+    try {
+      promise = Reflect.apply(target, self, args as never) as Promise<Response> | undefined;
+    } catch (error) {
+      return failed(error);
+    }
+    host.guard(requests.called, call.pending);
+    // What somebody has put in the place of fetch may give anything.
+    if (typeof promise?.then !== 'function') {
+      host.guard(respond, call, undefined);
+      return promise;
+    }
+    // Not watched on the side: that would mark a rejection as handled.
+    return promise.then((response) => {
+      host.guard(respond, call, response);
+      return response;
+    }, failed);
+  }
+
+  /** Makes of the arguments what is handed on. */
+  function begin(args: unknown[]): Call | undefined {
+    if (!installed || !args.length || requests.skips()) return undefined;
+    const given = args[0];
+    const init = args[1] as RequestInit | null | undefined;
     const requestUrl = genuine(given, readRequestUrl);
     const genuineUrl = requestUrl ?? genuine(given, readHref);
     const text = genuineUrl ?? `${given}`;
     // What the page gives is read once, and what was read is handed on: a second reading might say something else.
-    const input = genuineUrl === undefined ? text : given;
+    if (genuineUrl === undefined) args[0] = text;
     const own = init && isPlain(init) ? { ...init } : init;
-    const handed = args.length > 1 ? [input, own, ...rest] : [input];
-    const url = parseUrl(text, document.baseURI);
+    if (own) args[1] = own;
+    const href = requests.href(text);
     // The browser will say what is wrong with it.
-    if (!url) return [undefined, handed];
+    if (href === undefined) return undefined;
     const request = requestUrl === undefined ? undefined : (given as Request);
     const method = String(own?.method ?? request?.method ?? 'GET');
-    const begun = requests.begin(url, method, own?.body);
-    if (!begun) return [undefined, handed];
-    const { pending, headers } = begun;
-    const call = pending && { pending, method, signal: own?.signal ?? request?.signal, asked: request ?? own ?? {} };
-    if (call) requests.hook('requestHook', call.pending, call.asked);
-    return [call, headers.length ? [...withHeaders(input, !!request, own, headers), ...rest] : handed];
+    const pending = requests.begin(href, method, own?.body);
+    if (!pending) return undefined;
+    const call = { pending, method, signal: own?.signal ?? request?.signal, asked: request ?? own ?? {} };
+    requests.hook('requestHook', pending, call.asked);
+    if (pending.headers) addHeaders(args, !!request, pending.headers);
+    return pending.span.handle < 0 ? undefined : call;
   }
 
   function respond({ pending, method, asked }: Call, response: Response | undefined): void {
@@ -87,8 +91,7 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
     if (response) requests.hook('applyCustomAttributesOnSpan', pending, asked, response);
     // Those that have no body. https://fetch.spec.whatwg.org/#null-body-status
     if (!response || /^head$/i.test(method) || [204, 205, 304].includes(status)) pending.endMs = core.now();
-    // One without a URL was made in the page, by somebody's wrapper below ours: of its end the browser may not tell, however long it is read.
-    pending.response = response?.url ? response : undefined;
+    pending.response = response;
     requests.respond(pending, status);
   }
 
@@ -125,32 +128,45 @@ const readRequestUrl = getterOf(globalThis.Request, 'url');
 const readHref = getterOf(globalThis.URL, 'href');
 const readHeaders = globalThis.Headers?.prototype.entries;
 
+/**
+ * The prototype where there was no object: nothing that a page has put into Object.prototype may get in. One that is empty, as V8 makes a hash table of
+ * an object that has none.
+ */
+const NOTHING = Object.create(null) as object;
+
 const isPlain = (object: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(object));
 
 /**
- * The arguments with these headers added, and nothing of the caller's written to; a plain `init` is a copy already. If the page has set
- * `traceparent` itself, its word stands alone.
+ * Adds these headers to the arguments, and writes to nothing of the caller's; a plain `init` is a copy already. If the page has set `traceparent`
+ * itself, its word stands alone.
  */
-function withHeaders(input: unknown, isRequest: boolean, init: RequestInit | null | undefined, added: [string, string][]): unknown[] {
-  const add = (headers: Headers) => {
-    if (!headers.has('traceparent')) for (const [name, value] of added) headers.set(name, value);
-    return headers;
-  };
+function addHeaders(args: unknown[], isRequest: boolean, added: Record<string, string>): void {
+  const init = args[1] as RequestInit | null | undefined;
   try {
     if (isRequest || (init && !isPlain(init))) {
       // A fresh record beside a Request would reset its referrer and more, and one that inherits its members cannot be copied.
-      const request = new Request(input as RequestInfo, init ?? undefined);
-      add(request.headers);
-      return [request, undefined];
+      const request = new Request(args[0] as RequestInfo, init ?? undefined);
+      addTo(request.headers, added);
+      args[0] = request;
+      args[1] = undefined;
+      return;
     }
-    // Without a prototype where there was no object: nothing that a page has put into Object.prototype may get in.
-    init ??= { __proto__: null } as RequestInit;
-    const { headers } = init;
+    const own = (args[1] = init ?? ({ __proto__: NOTHING } as RequestInit));
+    const { headers } = own;
+    if (headers === undefined) {
+      // To read a `Headers` takes fetch longer than all that we do.
+      own.headers = added;
+      return;
+    }
     // A generator gives its pairs only once.
-    if (headers && typeof headers === 'object' && !genuine(headers, readHeaders) && Symbol.iterator in headers) init.headers = [...headers];
-    init.headers = add(new Headers(init.headers));
+    if (headers && typeof headers === 'object' && !genuine(headers, readHeaders) && Symbol.iterator in headers) own.headers = [...headers];
+    own.headers = addTo(new Headers(own.headers), added);
   } catch {
     // The browser will say what is wrong with them.
   }
-  return [input, init];
+}
+
+function addTo(headers: Headers, added: Record<string, string>): Headers {
+  if (!headers.has('traceparent')) for (const [name, value] of Object.entries(added)) headers.set(name, value);
+  return headers;
 }

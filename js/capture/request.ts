@@ -2,6 +2,7 @@
 
 import { startTimer, stopTimer } from '../clock.js';
 import type { RequestSettings } from '../options.js';
+import type { Core } from '../core.js';
 import type { CoreSpan } from '../span.js';
 import { textOf } from '../thrown.js';
 import type { CoreTracer } from '../tracer.js';
@@ -16,7 +17,7 @@ import { describeTiming } from './timing.js';
 const CAP_MS = 1000;
 
 /** Clocks are coarse: a tenth of a millisecond in Chromium, a whole one in WebKit and Firefox. */
-const CLOCK_STEP_MS = 1;
+export const CLOCK_STEP_MS = 1;
 
 /** `End` in capture/fetch.rs. */
 const [KNOWN, BODY_UNKNOWN, UNFINISHED] = [0, 1, 2];
@@ -25,33 +26,34 @@ const [KNOWN, BODY_UNKNOWN, UNFINISHED] = [0, 1, 2];
 export interface Pending {
   readonly span: CoreSpan;
   readonly href: string;
-  /** What we add to its headers. */
-  readonly headers: Begun['headers'];
+  /** What we add to its headers, if anything. */
+  readonly headers: Record<string, string> | undefined;
   /** Just before the browser was called, and just after. */
   readonly startMs: number;
   calledMs: number;
   /** Of the page, in which it began. */
   readonly turn: number | undefined;
   /** When the headers came, or it failed. */
-  headersMs?: number;
+  headersMs: number | undefined;
   /** Whose body the end is waited for. */
-  response?: Response | undefined;
+  response: Response | undefined;
   /** When it ended. */
-  endMs?: number;
+  endMs: number | undefined;
   /** What the browser tells of it. */
-  entry?: PerformanceResourceTiming;
+  entry: PerformanceResourceTiming | undefined;
   /** The browser's entry fits others too. */
-  ambiguous?: boolean;
-  /** All is said. */
-  closed?: boolean;
+  ambiguous: boolean;
+  /** All is said. From the start, when it is not recorded. */
+  closed: boolean;
 }
 
-/** A request that may go on: its span, and what is to be added to its headers. */
-export interface Begun {
-  /** Undefined when it is not recorded. */
-  pending: Pending | undefined;
-  headers: [name: string, value: string][];
-}
+/** A path of the page's own origin that the browser would not change: most of what pages ask for, and to read a URL takes the browser long. */
+const PLAIN_PATH = /^(\/[\w-][\w.-]*)+\/?(\?[\w.=&%-]*)?$/;
+
+const startRequest = (how: number, scope: number, core: Core, method: string, startMs: number, shown: string): number => {
+  const methodBytes = core.name(method);
+  return core.x.start_request(methodBytes, core.text(shown, Math.max(methodBytes, 0)), scope, startMs, how);
+};
 
 type Hook = 'requestHook' | 'applyCustomAttributesOnSpan';
 
@@ -72,9 +74,9 @@ export class Requests {
     initiator: string,
   ) {
     this.tracer = host.tracer(name);
-    this.unwatch = host.timings.watch((entry, gone) => {
+    this.unwatch = host.timings.watch((entry, by, gone) => {
       // An image or a script of the same URL has an entry of its own.
-      if (entry.initiatorType === initiator) this.match(entry, gone);
+      if (by === initiator) this.match(entry, gone);
     });
   }
 
@@ -86,49 +88,74 @@ export class Requests {
     return !host.core.on;
   }
 
+  /** `URL.href` of what the page asks for; undefined for what is no URL. */
+  href(text: string): string | undefined {
+    const base = document.baseURI;
+    const { origin } = this;
+    try {
+      return PLAIN_PATH.test(text) && base.startsWith(`${origin}/`) ? origin + text : new URL(text, base).href;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Undefined for a URL that is ignored. */
-  begin(url: URL, method: string, body: unknown): Begun | undefined {
+  begin(href: string, method: string, body: unknown): Pending | undefined {
     const { host, options } = this;
     const { core, settings, active } = host;
-    const { href } = url;
     const parent = active.parent(undefined);
-    if (isIgnored(url, settings) || matches(options.ignoreUrls, href) || (options.requireParentSpan && !parent)) return undefined;
+    if (isIgnored(href, settings) || matches(options.ignoreUrls, href) || (options.requireParentSpan && !parent)) return undefined;
     // Before there is a span: what asks the page may throw.
     const size = options.measureRequestSize ? bodyBytes(body) : undefined;
     const shown = host.shown(href);
-    const server = shown === href ? url.host : (parseUrl(shown)?.host ?? '');
     const startMs = core.now();
-    const span = this.tracer.begin(parent, method, undefined, false, (scope) => {
-      const methodBytes = core.text(method, 0);
-      const urlBytes = core.text(shown, methodBytes);
-      return core.x.start_request(methodBytes, urlBytes, core.text(server, methodBytes + urlBytes), scope, startMs);
-    });
-    const headers = span.isValid() && host.propagates() ? this.headers(span, url) : [];
-    let pending: Pending | undefined;
-    if (span.handle >= 0) {
-      pending = { span, href, headers, startMs, calledMs: Infinity, turn: host.requestBegan?.() };
+    const span = this.tracer.begin(parent, method, undefined, false, startMs, startRequest, shown);
+    const isRecorded = span.handle >= 0;
+    // All members at once: V8 makes room for each that comes later.
+    const pending: Pending = {
+      span,
+      href,
+      headers: span.isValid() && host.propagates() ? this.headers(span, href) : undefined,
+      startMs,
+      calledMs: Infinity,
+      turn: isRecorded ? host.requestBegan?.() : undefined,
+      headersMs: undefined,
+      response: undefined,
+      endMs: undefined,
+      entry: undefined,
+      ambiguous: false,
+      closed: !isRecorded,
+    };
+    if (isRecorded) {
       this.pending.add(pending);
       core.fact(span.handle, REQUEST_BODY_SIZE, size);
       if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
       core.processors?.start(span, parent);
     }
-    return { pending, headers };
+    return pending;
   }
 
-  private headers(span: CoreSpan, url: URL): [string, string][] {
+  private headers(span: CoreSpan, href: string): Pending['headers'] {
     const { settings } = this.host;
-    const to = propagation(url, this.origin, settings);
-    if (to === 'none') return [];
-    const all: [string, string][] = [['traceparent', span.traceparent()]];
-    if (span.traceState) all.push(['tracestate', span.traceState]);
-    return to === 'cors' ? all.filter(([name]) => settings.corsTraceHeaders.includes(name)) : all;
+    const to = propagation(href, this.origin, settings);
+    if (to === 'none') return undefined;
+    const may = (name: string) => to === 'same-origin' || settings.corsTraceHeaders.includes(name);
+    const headers: Record<string, string> = {};
+    if (may('traceparent')) headers.traceparent = span.traceparent();
+    if (span.traceState && may('tracestate')) headers.tracestate = span.traceState;
+    return headers;
   }
 
   /** Runs a function that the page has given for this moment. */
-  hook(name: Hook, { span, closed }: Pending, ...given: unknown[]): void {
+  hook(name: Hook, { span, closed }: Pending, asked: unknown, answer?: unknown): void {
     const run = this.options[name] as ((...given: unknown[]) => void) | undefined;
-    if (run && !closed) this.host.aside(() => run(span, ...given));
+    if (run && !closed) this.host.aside(run, span, asked, answer);
   }
+
+  /** The browser has been called. */
+  readonly called = (pending: Pending): void => {
+    pending.calledMs = this.host.core.now();
+  };
 
   /** The headers came. */
   respond(pending: Pending, status: number): void {
@@ -139,7 +166,7 @@ export class Requests {
   /** `aborted`: it was the page's wish, unless the reason is a timeout. `error`: what fetch threw. */
   fail(pending: Pending, aborted: boolean, errorName: string, reasonName: string, error?: unknown): void {
     const { core } = this.host;
-    if (!aborted) core.failed?.(pending.href, error, pending.headers);
+    if (!aborted) core.failed?.(pending.href, error, Object.entries(pending.headers ?? {}));
     const errorBytes = core.text(errorName, 0);
     core.x.fail_request(pending.span.handle, +aborted, errorBytes, core.text(reasonName, errorBytes));
     this.wait(pending);
@@ -148,7 +175,7 @@ export class Requests {
   /** Of the rest, resource timing will tell; also of one that failed, whose entry would else be taken for that of the page's next try. */
   private wait(pending: Pending): void {
     pending.headersMs = this.host.core.now();
-    if (pending.ambiguous || pending.entry || !/^http/.test(pending.href)) this.close(pending);
+    if (pending.ambiguous || pending.entry || !pending.href.startsWith('http')) this.close(pending);
     this.arm();
   }
 
@@ -161,13 +188,12 @@ export class Requests {
     pending.closed = true;
     if (entry) this.pending.delete(pending);
     const now = core.now();
-    const knownMs = pending.endMs ?? (entry && Math.max(entry.responseEnd, startMs));
-    const [how, endMs] =
-      knownMs !== undefined
-        ? [KNOWN, knownMs]
-        : headersMs === undefined || (gone && pending.response?.bodyUsed)
-          ? [UNFINISHED, now]
-          : [BODY_UNKNOWN, headersMs];
+    let how = KNOWN;
+    let endMs = pending.endMs ?? (entry && Math.max(entry.responseEnd, startMs));
+    if (endMs === undefined) {
+      how = headersMs === undefined || (gone && isRead(pending)) ? UNFINISHED : BODY_UNKNOWN;
+      endMs = how === UNFINISHED ? now : headersMs!;
+    }
     if (entry) describeTiming(core, span, entry, !this.options.ignoreNetworkEvents);
     const { handle } = span;
     span.handle = -1;
@@ -179,20 +205,25 @@ export class Requests {
 
   /** An entry that fits two requests belongs to none. */
   private match(entry: PerformanceResourceTiming, gone: boolean): void {
-    const open = [...this.pending].filter(
-      ({ href, entry: known, startMs, endMs }) =>
-        href === entry.name &&
-        !known &&
-        startMs - CLOCK_STEP_MS <= entry.startTime &&
-        // What was cut off has no size, and its end is not that of the body.
-        !(gone && endMs === undefined && !entry.encodedBodySize),
-    );
-    // Where somebody else's wrapper below ours waits before it calls the browser, the request starts later.
-    const during = open.filter(({ calledMs }) => entry.startTime <= calledMs + CLOCK_STEP_MS);
-    const fitting = during.length ? during : open;
-    for (const pending of fitting) {
+    const { name, startTime } = entry;
+    /** 2: it fits; 1: it would, if it started after its call, as where somebody else's wrapper below ours waits before it calls the browser. */
+    const fit = ({ href, entry: known, startMs, calledMs, endMs }: Pending) => {
+      // What was cut off has no size, and its end is not that of the body.
+      if (href !== name || known || startTime < startMs - CLOCK_STEP_MS || (gone && endMs === undefined && !entry.encodedBodySize)) return 0;
+      return startTime <= calledMs + CLOCK_STEP_MS ? 2 : 1;
+    };
+    let best = 1;
+    let count = 0;
+    for (const pending of this.pending) {
+      const found = fit(pending);
+      if (found > best) count = 0;
+      best = Math.max(best, found);
+      count += +(found === best);
+    }
+    for (const pending of this.pending) {
+      if (fit(pending) !== best) continue;
       // One that had fitted several before: the others may have ended meanwhile, and this entry may be theirs.
-      if (fitting.length > 1 || pending.ambiguous) pending.ambiguous = true;
+      if (count > 1 || pending.ambiguous) pending.ambiguous = true;
       else pending.entry = entry;
       if (pending.headersMs !== undefined) this.close(pending);
     }
@@ -203,8 +234,8 @@ export class Requests {
     this.host.guard(() => {
       const dueMs = this.host.core.now() - CAP_MS / 2;
       for (const pending of this.pending) {
-        const { headersMs, endMs, response, closed } = pending;
-        if (headersMs === undefined || (!closed && endMs === undefined && response?.bodyUsed)) continue;
+        const { headersMs, endMs, closed } = pending;
+        if (headersMs === undefined || (!closed && endMs === undefined && isRead(pending))) continue;
         if (headersMs > dueMs) this.arm();
         else {
           this.close(pending);
@@ -228,14 +259,11 @@ export class Requests {
   }
 }
 
-/** Undefined for what is no URL. */
-export function parseUrl(text: string, base?: string): URL | undefined {
-  try {
-    return new URL(text, base);
-  } catch {
-    return undefined;
-  }
-}
+/**
+ * The page reads the body. A response without a URL was made in the page, by somebody's wrapper below ours: of its end the browser may not tell,
+ * however long it is read.
+ */
+const isRead = ({ response }: Pending): boolean => !!response?.url && response.bodyUsed;
 
 /** The name of what was thrown; empty where it has none. */
 export const nameOf = (thrown: unknown): string => textOf((thrown as { name?: unknown } | undefined)?.name ?? '');

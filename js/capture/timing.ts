@@ -2,6 +2,7 @@
 
 import type { Core } from '../core.js';
 import type { CoreSpan } from '../span.js';
+import type { Runner } from './capture.js';
 
 /** The network events of a span, which are called as the browser calls them; in their order. */
 const NETWORK_EVENTS = [
@@ -17,27 +18,27 @@ const NETWORK_EVENTS = [
 ] as const;
 
 /** `gone`: told while the page goes, for which the browser has cut off what was under way. */
-type Listener = (entry: PerformanceResourceTiming, gone: boolean) => void;
+type Listener = (entry: PerformanceResourceTiming, initiator: string, gone: boolean) => void;
 
 export class ResourceTimings {
-  private readonly listeners = new Set<Listener>();
+  private listeners: Listener[] = [];
   private observer: PerformanceObserver | undefined;
 
   /** @param guard Runs a listener. */
-  constructor(private readonly guard: (run: () => void) => void) {}
+  constructor(private readonly guard: Runner) {}
 
   /** Tells of each entry once, also of those that were made before; undone by what it returns. */
   watch(listener: Listener): () => void {
     // First: WebKit tells of what was before within the call of observe().
-    this.listeners.add(listener);
+    this.listeners.push(listener);
     if (!this.observer && globalThis.PerformanceObserver) {
-      this.observer = new PerformanceObserver((list) => this.tell(list.getEntries()));
+      this.observer = new PerformanceObserver((list) => this.tell(list.getEntries(), false));
       // An observer gets all: the page's buffer of 250 entries may overflow.
       this.observer.observe({ type: 'resource', buffered: true });
     }
     return () => {
-      this.listeners.delete(listener);
-      if (!this.listeners.size) {
+      this.listeners = this.listeners.filter((other) => other !== listener);
+      if (!this.listeners.length) {
         this.observer?.disconnect();
         this.observer = undefined;
       }
@@ -49,19 +50,23 @@ export class ResourceTimings {
     this.tell(this.observer?.takeRecords() ?? [], gone);
   }
 
-  private tell(entries: PerformanceEntryList, gone = false): void {
-    for (const entry of entries) this.listeners.forEach((listener) => this.guard(() => listener(entry as PerformanceResourceTiming, gone)));
+  private tell(entries: PerformanceEntryList, gone: boolean): void {
+    for (const entry of entries as PerformanceResourceTiming[]) {
+      // Each look at an entry makes a new text or number: what all ask for is read once.
+      const { initiatorType } = entry;
+      for (const listener of this.listeners) this.guard(listener, entry, initiatorType, gone);
+    }
   }
 }
 
-/** What an entry tells of a request, beside its start and end. */
+/** What an entry tells of a request, beside its start and end. `events`: also the times in between, as events of its span. */
 export function describeTiming(core: Core, { handle }: CoreSpan, entry: PerformanceResourceTiming, events: boolean): void {
-  core.x.describe_timing(handle, core.text(entry.nextHopProtocol, 0), entry.encodedBodySize, entry.decodedBodySize);
+  core.x.describe_timing(handle, core.name(entry.nextHopProtocol), entry.encodedBodySize, entry.decodedBodySize);
   if (events) addMarks(core, handle, entry, NETWORK_EVENTS);
 }
 
 /** An event for each of these times of an entry. Zero means that the browser does not tell, never that it was at the start. */
 export function addMarks<K extends string>(core: Core, handle: number, entry: Partial<Record<K, number>>, names: readonly K[]): void {
   core.x.stage_attributes(0);
-  for (const name of names) if (entry[name]! > 0) core.x.add_event(handle, core.text(name, 0), entry[name]!);
+  for (const name of names) if (entry[name]! > 0) core.x.add_event(handle, core.name(name), entry[name]!);
 }

@@ -3,35 +3,37 @@
 
 import type { XhrSettings } from '../options.js';
 import type { Capture, CaptureHost } from './capture.js';
-import { nameOf, parseUrl, type Pending, Requests } from './request.js';
+import { CLOCK_STEP_MS, nameOf, type Pending, Requests } from './request.js';
 
 /** What was asked of an object by its last `open()`. */
 interface Asked {
   readonly method: string;
   /** Until `send()`: when that is called again, the browser throws. None where the browser will say what is wrong with it. */
-  url: URL | false | undefined;
+  href: string | undefined;
   /** The page has set `traceparent` itself: its word stands alone. */
   hasOwn?: boolean;
+  /** `xhr.timeout` at `send()`. */
+  timeoutMs?: number;
   /** It has not ended. */
   pending?: Pending | undefined;
 }
-
-/** The name of the error, by the event; the caller's own wish is none. */
-const ERRORS: Record<string, string> = { abort: '', timeout: 'TimeoutError', error: 'NetworkError' };
 
 interface Zoned {
   /** Where zone.js keeps the browser's own: by its wrapper, we would be waited for as the page's work. */
   __zone_symbol__addEventListener?: XMLHttpRequest['addEventListener'];
 }
 
-/** The events that end a request; `loadend` comes last, in any case. */
-const ENDS = [...Object.keys(ERRORS), 'loadend'];
+/**
+ * The event that tells of the caller's own wish, and the one that comes last in any case: what else went wrong can be seen then, and each listener
+ * that is added takes long.
+ */
+const ENDS = ['abort', 'loadend'];
 
 const [OPENED, DONE] = [1, 4];
 
 type Method = 'open' | 'send' | 'setRequestHeader';
-/** What is done in the place of a method; `call` makes the browser's own call. */
-type Around = (xhr: XMLHttpRequest, args: unknown[], call: (args: unknown[]) => void) => void;
+/** What is done in the place of a method, which is the `target`. */
+type Around = (target: () => void, xhr: XMLHttpRequest, args: unknown[]) => void;
 
 export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   const { core } = host;
@@ -47,13 +49,7 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   function wrap(name: Method, around: Around): void {
     const original = prototype[name];
     const ours = new Proxy(original, {
-      apply(target, xhr, args) {
-        let result: unknown;
-        const call = (handed: unknown[]) => void (result = Reflect.apply(target as () => unknown, xhr, handed as []));
-        if (installed) around(xhr, args, call);
-        else call(args);
-        return result;
-      },
+      apply: (target, xhr, args) => (installed ? around : Reflect.apply)(target as () => void, xhr, args as never),
     });
     prototype[name] = ours as never;
     restore.push(() => prototype[name] === ours && (prototype[name] = original as never));
@@ -64,93 +60,120 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     restore.forEach((undo) => undo());
   }
 
-  const open: Around = (xhr, args, call) => {
-    const handed = args.map((arg, index) => (index < 2 ? read(arg) : arg));
+  const open: Around = (target, xhr, args) => {
+    readOnce(args);
     let before: Asked | undefined;
-    host.guard(() => {
-      before = asked.get(xhr);
-      // What came can be read now, and not any more after `open()`.
-      hear(xhr);
-      // Now, to be before most listeners of the page: what they do next may ask for this span. Added again, ours are still there once.
-      for (const name of ENDS) listen.call(xhr, name, ended);
-      // An object of another frame has another document, and with it another base URL.
-      asked.set(xhr, { method: `${handed[0]}`, url: xhr instanceof Native && parseUrl(`${handed[1]}`, document.baseURI) });
-    });
     try {
-      call(handed);
+      before = asked.get(xhr);
+      opening(xhr, args);
+    } catch (error) {
+      core.caught(error);
+    }
+    try {
+      Reflect.apply(target, xhr, args as never);
     } catch (error) {
       // Refused by the browser: the one that is under way goes on.
-      host.guard(() => asked.set(xhr, before!));
+      host.guard(remember, xhr, before);
       throw error;
     }
     // The one that was under way has ended without a word.
-    host.guard(() => finish(xhr, before, 'abort'));
+    host.guard(finish, xhr, before, 'abort');
   };
 
-  const setHeader: Around = (xhr, args, call) => {
-    const handed = args.map(read);
-    call(handed);
-    host.guard(() => {
-      const known = asked.get(xhr);
-      if (known && /^traceparent$/i.test(`${handed[0]}`)) known.hasOwn = true;
-    });
+  function opening(xhr: XMLHttpRequest, args: unknown[]): void {
+    // What came can be read now, and not any more after `open()`.
+    hear(xhr);
+    // Now, to be before most listeners of the page: what they do next may ask for this span. Added again, ours are still there once.
+    for (const name of ENDS) listen.call(xhr, name, ended);
+    // An object of another frame has another document, and with it another base URL.
+    const href = xhr instanceof Native ? requests.href(`${args[1]}`) : undefined;
+    remember(xhr, { method: `${args[0]}`, href });
+  }
+
+  const remember = (xhr: XMLHttpRequest, known: Asked | undefined) => void asked.set(xhr, known!);
+
+  const setHeader: Around = (target, xhr, args) => {
+    readOnce(args);
+    Reflect.apply(target, xhr, args as never);
+    host.guard(noteHeader, xhr, args[0] as string);
   };
 
-  const send: Around = (xhr, args, call) => {
+  function noteHeader(xhr: XMLHttpRequest, name: string): void {
+    const known = asked.get(xhr);
+    if (known && /^traceparent$/i.test(name)) known.hasOwn = true;
+  }
+
+  const send: Around = (target, xhr, args) => {
     let known: Asked | undefined;
-    host.guard(() => (known = begin(xhr, args[0])));
+    try {
+      known = begin(xhr, args[0]);
+    } catch (error) {
+      core.caught(error);
+    }
     const pending = known?.pending;
     try {
-      call(args);
+      Reflect.apply(target, xhr, args as never);
     } catch (error) {
       // A synchronous one that fails throws, and has no events.
-      host.guard(() => finish(xhr, known, 'error', nameOf(error)));
+      host.guard(finish, xhr, known, 'error', nameOf(error));
       throw error;
     }
-    if (pending) host.guard(() => (pending.calledMs = core.now()));
+    if (pending) host.guard(requests.called, pending);
   };
 
   function begin(xhr: XMLHttpRequest, body: unknown): Asked | undefined {
     const known = asked.get(xhr);
-    const url = known?.url;
-    if (!url || xhr.readyState !== OPENED) return undefined;
-    known.url = false;
-    const begun = requests.skips() ? undefined : requests.begin(url, known.method, body);
-    if (!begun) return undefined;
-    const pending = (known.pending = begun.pending);
-    if (pending) {
+    const href = known?.href;
+    if (href === undefined || xhr.readyState !== OPENED) return undefined;
+    known!.href = undefined;
+    known!.timeoutMs = xhr.timeout;
+    const pending = requests.skips() ? undefined : requests.begin(href, known!.method, body);
+    if (!pending) return undefined;
+    if (!pending.closed) {
+      known!.pending = pending;
       running.add(xhr);
       requests.hook('requestHook', pending, xhr);
     }
     // A hook may have opened another one, which is none of ours.
-    if (!known.hasOwn && asked.get(xhr) === known) for (const header of begun.headers) setRequestHeader.apply(xhr, header);
+    if (pending.headers && !known!.hasOwn && asked.get(xhr) === known) {
+      for (const header of Object.entries(pending.headers)) setRequestHeader.apply(xhr, header);
+    }
     return known;
   }
 
   /** Ends what has ended, and whose event the page has heard before us. */
   function hear(xhr: XMLHttpRequest): void {
-    if (xhr.readyState === DONE) finish(xhr, asked.get(xhr), xhr.status ? 'load' : event && event.type in ERRORS ? event.type : 'error');
+    if (xhr.readyState === DONE) finish(xhr, asked.get(xhr), event?.type);
   }
 
-  function ended(event: Event): void {
-    host.guard(() => {
-      const xhr = event.currentTarget as XMLHttpRequest;
-      // Where the page has opened the next one within an event, the rest of the events of the one before come all the same.
-      if (xhr.readyState === DONE) finish(xhr, asked.get(xhr), event.type);
-    });
+  const ended = (event: Event): void => host.guard(end, event);
+
+  function end(event: Event): void {
+    const xhr = event.currentTarget as XMLHttpRequest;
+    // Where the page has opened the next one within an event, the rest of the events of the one before come all the same.
+    if (xhr.readyState === DONE) finish(xhr, asked.get(xhr), event.type);
   }
 
-  /** @param event The one that tells how it ended, if it is one of `ERRORS`. */
-  function finish(xhr: XMLHttpRequest, known: Asked | undefined, event: string, errorName?: string): void {
+  /**
+   * @param event The one that is being told of.
+   * @param errorName What the browser has thrown.
+   */
+  function finish(xhr: XMLHttpRequest, known: Asked | undefined, event: string | undefined, errorName?: string): void {
     const pending = known?.pending;
     if (!pending) return;
     known.pending = undefined;
     running.delete(xhr);
-    pending.endMs = core.now();
+    const endMs = (pending.endMs = core.now());
     requests.hook('applyCustomAttributesOnSpan', pending, xhr);
-    const error = errorName || ERRORS[event];
-    if (error === undefined) requests.respond(pending, xhr.status);
-    else requests.fail(pending, !error, error, '');
+    const { status } = xhr;
+    // The page may have set it after `send()`, or for what it will send next.
+    const timeoutMs = xhr.timeout || known.timeoutMs;
+    if (status) requests.respond(pending, status);
+    else if (event === 'abort') requests.fail(pending, true, '', '');
+    else {
+      const isLate = timeoutMs && endMs - pending.startMs >= timeoutMs - CLOCK_STEP_MS;
+      requests.fail(pending, false, errorName || (isLate ? 'TimeoutError' : 'NetworkError'), '');
+    }
   }
 
   try {
@@ -177,4 +200,7 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
 }
 
 /** What the page gives is read once, and what was read is handed on: a second reading might say something else. */
-const read = (given: unknown): unknown => (Object(given) === given ? `${given}` : given);
+const readOnce = (args: unknown[]): void =>
+  args.forEach((given, index) => {
+    if (index < 2 && Object(given) === given) args[index] = `${given}`;
+  });

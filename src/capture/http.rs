@@ -19,8 +19,6 @@ pub struct Request<'a> {
     pub method: &'a [u8],
     /// Absolute, redacted, and whole.
     pub url: &'a [u8],
-    /// Name and port of the server, as `URL.host` has them: without the port that its protocol implies. Empty where there is no server.
-    pub host: &'a [u8],
 }
 
 /// Names the span and its first attributes.
@@ -41,17 +39,16 @@ pub fn describe_request(span: &mut Span, request: &Request, limits: &Limits) {
         }
     }
     span.set_text(names::URL_FULL, request.url, limits);
-    if request.host.is_empty() {
+    let (scheme, host) = origin(request.url);
+    if host.is_empty() {
         return;
     }
-    let (scheme, _) = split_before(request.url, b":");
     if span.semconv != Semconv::Stable {
-        for (name, text) in [(names::HTTP_HOST, request.host), (names::HTTP_SCHEME, scheme)] {
-            span.attributes.set(name.as_bytes(), Value::Text(text), limits.attribute_count);
-        }
+        span.attributes.set(names::HTTP_HOST.as_bytes(), Value::Text(host), limits.attribute_count);
+        span.attributes.set(names::HTTP_SCHEME.as_bytes(), Value::Text(scheme), limits.attribute_count);
     }
     if span.semconv != Semconv::Legacy {
-        let (address, port) = server(request.host, scheme);
+        let (address, port) = server(host, scheme);
         span.set_text(names::SERVER_ADDRESS, address, limits);
         if let Some(port) = port {
             span.set(names::SERVER_PORT, Value::Int(port), limits);
@@ -114,6 +111,19 @@ fn known_method(given: &[u8]) -> Option<&'static [u8]> {
     None
 }
 
+/// The protocol of a URL, and what `URL.host` is of it: name and port of the server, without the port that the protocol implies. Empty where there
+/// is no server.
+fn origin(url: &[u8]) -> (&[u8], &[u8]) {
+    let (scheme, rest) = split_before(url, b":");
+    let (mut host, _) = split_before(rest.strip_prefix(b"://").unwrap_or_default(), b"/?#");
+    // Credentials, of which nothing but that they were there is left.
+    let (_, behind) = split_before(host, b"@");
+    if let [_, rest @ ..] = behind {
+        host = rest;
+    }
+    (scheme, host)
+}
+
 /// Address and port: the port of `http` and `https` is known also when it does not stand there.
 fn server<'a>(host: &'a [u8], scheme: &[u8]) -> (&'a [u8], Option<i64>) {
     // The colons within the brackets of an IPv6 address are its own.
@@ -123,7 +133,9 @@ fn server<'a>(host: &'a [u8], scheme: &[u8]) -> (&'a [u8], Option<i64>) {
     };
     let (_, port) = split_before(rest, b":");
     let port = match (port, scheme) {
-        ([b':', digits @ ..], _) => digits.iter().fold(0, |port: i64, digit| (port * 10 + i64::from(digit & 15)) & 0xFFFF),
+        ([b':', digits @ ..], _) => {
+            i64::from(digits.iter().fold(0, |port: u16, digit| port.wrapping_mul(10).wrapping_add(u16::from(digit & 15))))
+        }
         (_, b"http") => 80,
         (_, b"https") => 443,
         _ => return (address, None),
@@ -148,6 +160,22 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(known_method(given.as_bytes()), wanted.map(str::as_bytes), "{given}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_read_from_the_url() {
+        for (url, scheme, host) in [
+            ("https://shop.example/cart?to=a@b#c", "https", "shop.example"),
+            ("http://shop.example:8080", "http", "shop.example:8080"),
+            ("https://REDACTED:REDACTED@shop.example?to=//a@b", "https", "shop.example"),
+            ("http://[::1]:4318/v1", "http", "[::1]:4318"),
+            ("file:///etc/hosts", "file", ""),
+            ("blob:https://shop.example/7c1f", "blob", ""),
+            ("data:text/plain,//shop.example/", "data", ""),
+            ("REDACTED", "REDACTED", ""),
+        ] {
+            assert_eq!(origin(url.as_bytes()), (scheme.as_bytes(), host.as_bytes()), "{url}");
         }
     }
 

@@ -214,6 +214,20 @@ test('a reused init object, Headers or Request carries nothing to a third party 
   assert.deepEqual(result.third, [['1', 'none'], ['1', 'none'], ['1', 'none']]);
 });
 
+test('what wraps fetch below us can add headers of its own to ours', async (t) => {
+  const below = `<script>
+    const native = fetch;
+    const add = (init) => ({ ...init, headers: { ...init?.headers, 'x-of-the-page': '1' } });
+    window.fetch = (input, init) => native(input, input === '/echo' ? add(init) : init);
+  </script>`;
+  const { page, receiver, site, flush } = await stage(t, { content: { head: below } });
+  await page.evaluate(() => fetch('/echo').then((response) => response.text()));
+  await flush();
+  const [span] = await receiver.waitForSpans(isClient);
+  const [{ headers }] = site.requestsTo('/echo');
+  assert.deepEqual([headers.traceparent, headers['x-of-the-page']], [traceparentOf(span), '1']);
+});
+
 test('every way to call fetch reaches the server as it would without us', async (t) => {
   const { page, site, pageErrors } = await stage(t);
   const calls = {
@@ -354,6 +368,21 @@ test('streams up and down pass through untouched', async (t) => {
     fetch('/echo', { method: 'POST', duplex: 'half', body: new Blob(['x']).stream() }).then(() => 'sent', (error) => error.name),
   );
   assert.equal(refused, 'TypeError');
+});
+
+test('url.full is what the browser makes of the text, however plain it looks', async (t) => {
+  const { page, receiver, site, flush } = await stage(t);
+  const asked = ['/echo/a.b/c-d_e?x=%41&y=.', '/echo//x', '/echo/./x', '/echo/../echo/x', '/echo/x/', '/echo/ü', "/echo?q='", '/echo/x#part', 'echo/x', '//127.0.0.1:1/', '/echo\\x'];
+  const elsewhere = 'http://elsewhere.invalid/';
+  const wanted = asked.map((text) => new URL(text, site.url('/')).href);
+  await page.evaluate((asked) => Promise.all(asked.map((text) => fetch(text).catch(() => {}))), asked);
+  await page.evaluate((elsewhere) => {
+    document.head.append(Object.assign(document.createElement('base'), { href: elsewhere }));
+    return fetch('/echo/x').catch(() => {});
+  }, elsewhere);
+  await flush();
+  const spans = (await receiver.waitForSpans(asked.length + 1)).filter(isClient);
+  assert.deepEqual(spans.map((span) => plain(span.attributes)['url.full']).sort(), [...wanted, `${elsewhere}echo/x`].sort());
 });
 
 test('a fetch hangs below the span that is active when it is called', async (t) => {

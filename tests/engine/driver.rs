@@ -141,9 +141,9 @@ impl Driver {
     }
 
     pub fn start_request(&mut self, method: &str, url: &str) -> i32 {
-        let start = Start { name: b"", kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None, captured: false };
-        self.recorded(|engine| engine.start_request(&start, method.as_bytes(), url.as_bytes(), host(url).as_bytes()))
-            .expect("a root span is recorded unless the sampler says no")
+        let name = method.as_bytes();
+        let start = Start { name, kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None, captured: false };
+        self.recorded(|engine| engine.start_request(&start, url.as_bytes())).expect("a root span is recorded unless the sampler says no")
     }
 
     fn recorded(&mut self, start: impl Fn(&mut Engine) -> Started) -> Option<i32> {
@@ -415,10 +415,4 @@ pub fn int(value: i64) -> Option<any_value::Value> {
 pub fn list(values: impl IntoIterator<Item = Option<any_value::Value>>) -> Option<any_value::Value> {
     let values = values.into_iter().map(|value| AnyValue { value }).collect();
     Some(any_value::Value::ArrayValue(ArrayValue { values }))
-}
-
-/// What `URL.host` gives for the URLs of these tests.
-pub fn host(url: &str) -> &str {
-    let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
-    host.rsplit_once('@').map_or(host, |(_, host)| host)
 }

@@ -168,9 +168,10 @@ fn the_end_says_how_much_is_known_of_it() {
 fn a_request_is_a_child_of_what_was_active() {
     let mut page = Driver::new();
     let parent = SpanContext { trace_id: [0xA1; 16], span_id: [0xB2; 8], flags: SAMPLED, remote: false };
-    let start = webspan::engine::Start { name: b"", kind: 0, scope: 0, at_ms: 1000.0, parent: Some(parent), decided: None, captured: true };
+    let start =
+        webspan::engine::Start { name: b"GET", kind: 0, scope: 0, at_ms: 1000.0, parent: Some(parent), decided: None, captured: true };
     page.spans(0..1); // Random bytes are there from here on.
-    let handle = page.engine.start_request(&start, b"GET", URL.as_bytes(), b"api.example").handle().unwrap();
+    let handle = page.engine.start_request(&start, URL.as_bytes()).handle().unwrap();
     page.end(handle);
     page.flush();
     let span = page.only_request().spans().pop().unwrap();
