@@ -82,7 +82,7 @@ function assertBooks({ ended, queued, inFlight, delivered, unacknowledged, store
 }
 
 test('5,000 spans that wait when the page is left are delivered, what fits by the page and the rest by the next, none twice', async (t) => {
-  const { page, context, site, receiver, complaints } = await stage(t, { options: stored });
+  const { page, context, site, receiver, complaints } = await stage(t, { options: stored, bfcache: true });
   await isOpen(page);
   await endSpans(page, 5000, 200);
   await leave(page, site);
@@ -175,7 +175,7 @@ for (const [name, head] of [
   ['without locks, as on pages that are not secure', "<script>Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })</script>"],
 ]) {
   test(`of two tabs one sends, ${name}`, async (t) => {
-    const { page, context, site, receiver } = await stage(t, { options: stored, content: { head } });
+    const { page, context, site, receiver } = await stage(t, { options: stored, content: { head }, bfcache: true });
     await isOpen(page);
     await endSpans(page, 3000, 200);
     await leave(page, site);

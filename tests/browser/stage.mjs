@@ -7,13 +7,14 @@ import { inTime, launchBrowser, openPage } from '../harness/browser.mjs';
 import { startReceiver } from '../harness/receiver.mjs';
 import { echo, startSite, text, webspanPage } from '../harness/site.mjs';
 
-let browser;
-after(closeBrowser);
+/** With the back-forward cache and without. */
+const browsers = {};
+after(() => Promise.all(Object.keys(browsers).map(closeBrowser)));
 
 /** The next test gets a new one. */
-async function closeBrowser() {
-  const closing = browser;
-  browser = undefined;
+async function closeBrowser(kind) {
+  const closing = browsers[kind];
+  delete browsers[kind];
   if (closing) await inTime(closing.close(), 'closing the browser', 10_000);
 }
 
@@ -32,8 +33,9 @@ const quiet = { documentLoad: false, navigation: false, errors: false };
  * @param {import('../harness/cors.mjs').Cors} [set.apiCors] default: exactly the headers that a hand-made set-up allows
  * @param {Parameters<typeof startReceiver>[0]} [set.receiver]
  * @param {Parameters<typeof webspanPage>[1]} [set.content] of the page
+ * @param {boolean} [set.bfcache] with the back-forward cache, as visitors have it: a page that is left is not destroyed at once
  */
-export async function stage(t, { options = {}, captures, routes = {}, api = {}, apiCors, receiver: receiverOptions, content } = {}) {
+export async function stage(t, { options = {}, captures, routes = {}, api = {}, apiCors, receiver: receiverOptions, content, bfcache = false } = {}) {
   const receiver = await startReceiver(receiverOptions);
   const apiSite = await startSite({
     cors: apiCors ?? { allowedOrigins: ['http://127.0.0.1:*'], allowedHeaders: ['traceparent', 'content-type'], allowedMethods: ['GET', 'POST', 'PUT'] },
@@ -50,13 +52,13 @@ export async function stage(t, { options = {}, captures, routes = {}, api = {}, 
       ...routes,
     },
   });
-  browser ??= await launchBrowser();
+  const browser = (browsers[bfcache] ??= await launchBrowser({ bfcache }));
   const context = await browser.newContext();
   const { page, ...watched } = await openPage(context, site.url('/'));
   const expected = { violations: false };
   t.after(async () => {
     // Playwright may wait for ever for a page that has just been left.
-    await inTime(context.close(), 'closing a page', 10_000).catch(closeBrowser);
+    await inTime(context.close(), 'closing a page', 10_000).catch(() => closeBrowser(bfcache));
     await site.close();
     await apiSite.close();
     await receiver.close({ allowViolations: expected.violations });

@@ -41,7 +41,6 @@ const until = (url) => ({ timeoutMillis: 1_000, retry: { initialMillis: 100, max
 /**
  * @typedef {object} Fault
  * @property {string} name
- * @property {boolean} [bfcache] with the back-forward cache, which tests usually switch off
  * @property {import('../harness/receiver.mjs').Answer[]} [answers] of the collector; after these it is well
  * @property {boolean} [crashes] what the page knows is gone with it: it is asked just before
  * @property {(scene: Scene) => Promise<void>} run
@@ -54,7 +53,6 @@ const FAULTS = [
   { name: 'reload', run: async ({ page, end }) => (await end(), await page.reload()) },
   {
     name: 'into the back-forward cache and back',
-    bfcache: true,
     run: async ({ page, site, end }) => {
       await end();
       await page.goto(site.url('/elsewhere'));
@@ -121,7 +119,7 @@ const FAULTS = [
 const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, write: { type: 'boolean', default: false } } });
 // By a name: a collector on this machine itself would be there without network, too.
 const args = ['--host-resolver-rules=MAP collector.test 127.0.0.1'];
-const browsers = { true: await launchTabs({ bfcache: true, args }), false: await launchTabs({ args }) };
+const browser = await launchTabs({ bfcache: true, args });
 const rows = [];
 try {
   const faults = FAULTS.filter(({ name }) => name.includes(flags.only));
@@ -129,13 +127,13 @@ try {
   const waiting = cells.entries();
   const worker = async () => {
     for (const [index, { fault, setting, options, count }] of waiting) {
-      rows[index] = { fault: fault.name, setting, count, ...(await cellOf(browsers[!!fault.bfcache], fault, options, count)) };
+      rows[index] = { fault: fault.name, setting, count, ...(await cellOf(fault, options, count)) };
       console.log(JSON.stringify(rows[index]));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 } finally {
-  for (const browser of Object.values(browsers)) await browser.close();
+  await browser.close();
 }
 const table = tableOf(rows);
 console.log(`\n${table}`);
@@ -145,7 +143,7 @@ console.log(`\n${rows.length} cells, ${unexplained.length} with a loss that nobo
 process.exitCode = unexplained.length > 0 ? 1 : 0;
 
 /** @param {Fault} fault */
-async function cellOf(browser, fault, options, count) {
+async function cellOf(fault, options, count) {
   const receiver = await startReceiver({
     cors: { allowedOrigins: ['*'], allowedHeaders: ['*'], exposedHeaders: ['Retry-After'], maxAgeSeconds: 7200 },
     answers: fault.answers ?? [],
