@@ -42,6 +42,7 @@ const until = (url) => ({ timeoutMillis: 1_000, retry: { initialMillis: 100, max
  * @typedef {object} Fault
  * @property {string} name
  * @property {import('../harness/receiver.mjs').Answer[]} [answers] of the collector; after these it is well
+ * @property {boolean} [offline] the collector has a name: one on this machine itself would be there without network, too
  * @property {boolean} [crashes] what the page knows is gone with it: it is asked just before
  * @property {(scene: Scene) => Promise<void>} run
  */
@@ -86,6 +87,7 @@ const FAULTS = [
   },
   {
     name: 'offline, then online',
+    offline: true,
     run: async ({ page, end }) => {
       await page.setOfflineMode(true);
       await end();
@@ -94,7 +96,7 @@ const FAULTS = [
       await page.setOfflineMode(false);
     },
   },
-  { name: 'offline, and the tab is closed', run: async ({ page, end, account }) => (await page.setOfflineMode(true), await end(), await account(), await page.close({ runBeforeUnload: true })) },
+  { name: 'offline, and the tab is closed', offline: true, run: async ({ page, end, account }) => (await page.setOfflineMode(true), await end(), await account(), await page.close({ runBeforeUnload: true })) },
   ...Object.entries({
     'collector: 429': [{ status: 429, headers: { 'Retry-After': '1' } }],
     'collector: 503 three times': [{ status: 503 }, { status: 503 }, { status: 503 }],
@@ -117,7 +119,6 @@ const FAULTS = [
 ];
 
 const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' }, write: { type: 'boolean', default: false } } });
-// By a name: a collector on this machine itself would be there without network, too.
 const args = ['--host-resolver-rules=MAP collector.test 127.0.0.1'];
 const browser = await launchTabs({ bfcache: true, args });
 const rows = [];
@@ -150,7 +151,7 @@ async function cellOf(fault, options, count) {
   });
   const accounts = [];
   const lastWord = `<script>addEventListener('pagehide', () => navigator.sendBeacon('/account', JSON.stringify(window.instance.stats())), true)</script>`;
-  const shown = { ...until(`http://collector.test:${receiver.port}`), ...options, instrumentations: { fetch: false, xhr: false, documentLoad: false, navigation: false, errors: false }, batch: { scheduledDelayMillis: 60_000, maxQueueSize: 10_000, maxExportBatchSize: 512 } };
+  const shown = { ...until(fault.offline ? `http://collector.test:${receiver.port}` : receiver.url), ...options, instrumentations: { fetch: false, xhr: false, documentLoad: false, navigation: false, errors: false }, batch: { scheduledDelayMillis: 60_000, maxQueueSize: 10_000, maxExportBatchSize: 512 } };
   const site = await startSite({
     routes: {
       '/': webspanPage(shown, { body: lastWord }),
