@@ -80,8 +80,7 @@ impl Page {
     /// The first bytes of the scratch area, which are text.
     fn read(&self, length: f64) -> String {
         let address = self.call("scratch_area", &[0.0]) as u32;
-        let bytes = Uint8Array::new_with_byte_offset_and_length(&buffer(), address, length as u32).to_vec();
-        String::from_utf8(bytes).expect("the core answers in UTF-8")
+        String::from_utf8(copied(address, length as u32)).expect("the core answers in UTF-8")
     }
 
     fn words(&self) -> Int32Array {
@@ -90,7 +89,9 @@ impl Page {
 
     /// What the core has put into the words.
     fn out(&self) -> Vec<i32> {
-        self.words().to_vec()
+        let mut words = vec![0; 16];
+        self.words().copy_to(&mut words);
+        words
     }
 
     /// A context for the core to read: seven words, its flags, and whether it is remote.
@@ -108,7 +109,7 @@ impl Page {
     /// What the last effect is about.
     fn body(&self) -> Vec<u8> {
         let out = self.out();
-        Uint8Array::new_with_byte_offset_and_length(&buffer(), out[0] as u32, out[1] as u32).to_vec()
+        copied(out[0] as u32, out[1] as u32)
     }
 
     // ---- what happens in a page
@@ -161,6 +162,13 @@ impl Page {
     fn answer(&self, batch: f64, status: f64, retry_after_ms: f64, rejected: f64) {
         self.call("take_answer", &[batch, status, retry_after_ms, rejected, 0.5, 1500.0]);
     }
+}
+
+/// Bytes of the memory. Room first: to make it may move the memory, which leaves a view behind.
+fn copied(address: u32, length: u32) -> Vec<u8> {
+    let mut bytes = vec![0; length as usize];
+    Uint8Array::new_with_byte_offset_and_length(&buffer(), address, length).copy_to(&mut bytes);
+    bytes
 }
 
 fn buffer() -> JsValue {
