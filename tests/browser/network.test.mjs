@@ -251,7 +251,8 @@ test('the entry of a request that was given up is not that of the next one to th
   for (const [index, ms] of lastedMs.entries()) {
     const whole = spans.slice(index * 2, index * 2 + 2).find(({ attributes }) => 'http.response.status_code' in attributes);
     // Where the browser leaves both possible, the fetch ends with its headers and says so.
-    const isWhole = Math.abs(durationMs(whole) - ms) < 40 || plain(whole.attributes)['webspan.body_end_unknown'];
+    // The page itself may hear of the end late.
+    const isWhole = (durationMs(whole) > 140 && durationMs(whole) < ms + 5) || plain(whole.attributes)['webspan.body_end_unknown'];
     assert.ok(isWhole, `${durationMs(whole)} ms of ${ms} ms`);
     assert.ok(!whole.events.some(({ name, timeUnixNano }) => name === 'responseEnd' && BigInt(timeUnixNano) < BigInt(whole.startTimeUnixNano) + 100_000_000n), 'the times of the other');
   }

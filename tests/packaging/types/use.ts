@@ -21,6 +21,7 @@ import type {
   Link,
   Loss,
   NavigationOptions,
+  OutboxOptions,
   ParentSpanContext,
   RedactOptions,
   RequestOptions,
@@ -100,6 +101,8 @@ const documentHooks: Required<DocumentLoadHooks> = {
   documentFetch: (span: HookSpan) => span.updateName('document'),
   resourceFetch: (span, resource) => void span.setAttribute('app.kind', resource.initiatorType),
 };
+const outbox: Required<OutboxOptions> = { maxBytes: 1_000_000, maxAgeMillis: 3_600_000, maxCount: 100 };
+
 const documentLoad: Required<DocumentLoadOptions> = {
   applyCustomAttributesOnSpan: documentHooks,
   ignoreNetworkEvents: true,
@@ -141,6 +144,7 @@ const options: Required<WebspanOptions> = {
   instrumentations,
   captures,
   compression: 'gzip',
+  outbox,
   pageTrace: false,
   semconv: 'dup',
   session,
