@@ -150,7 +150,8 @@ async function cellOf(fault, options, count) {
     answers: fault.answers ?? [],
   });
   const accounts = [];
-  const lastWord = `<script>addEventListener('pagehide', () => navigator.sendBeacon('/account', JSON.stringify(window.instance.stats())), true)</script>`;
+  // Registered after webspan's own, so that what it does as the page goes is in the account.
+  const lastWord = `<script>addEventListener('load', () => addEventListener('pagehide', () => navigator.sendBeacon('/account', JSON.stringify(window.instance.stats())), true))</script>`;
   const shown = { ...until(fault.offline ? `http://collector.test:${receiver.port}` : receiver.url), ...options, instrumentations: { fetch: false, xhr: false, documentLoad: false, navigation: false, errors: false }, batch: { scheduledDelayMillis: 60_000, maxQueueSize: 10_000, maxExportBatchSize: 512 } };
   const site = await startSite({
     routes: {
