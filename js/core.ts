@@ -46,8 +46,8 @@ export class Core {
   on = false;
   /** What is more than one number, in either direction. */
   words = new Int32Array(16);
-  /** The scratch area. */
-  bytes = new Uint8Array(SCRATCH_BYTES);
+  /** The scratch area; empty while there is none. */
+  bytes = new Uint8Array();
   notReady = 0;
   /** Spans of earlier pages, from the outbox: delivered, and lost. */
   recovered = 0;
@@ -115,7 +115,7 @@ export class Core {
     this.on = false;
     this.x = inert;
     this.words = new Int32Array(16);
-    this.bytes = new Uint8Array(SCRATCH_BYTES);
+    this.bytes = new Uint8Array();
   }
 
   /** Milliseconds since the page's time origin. */

@@ -13,7 +13,7 @@ type FetchLater = (url: string, init: RequestInit) => { readonly activated: bool
 export const { fetchLater } = globalThis as { fetchLater?: FetchLater };
 
 export class Deferred {
-  private controller = new AbortController();
+  private controller: AbortController | undefined;
   private result: { readonly activated: boolean } | undefined;
   /** Of what leaves with the page; zero: it holds all that is not acknowledged. */
   private batch = 0;
@@ -25,10 +25,10 @@ export class Deferred {
 
   /** Takes the one before back, with which it would share the quota. Without a request that is all, or there can be none for that batch. */
   replace(batch: number, request?: (signal: AbortSignal) => RequestInit): void {
-    this.controller.abort();
-    this.controller = new AbortController();
+    this.controller?.abort();
     this.batch = 0;
     if (!batch && !request) return;
+    this.controller = new AbortController();
     try {
       this.result = fetchLater!(this.url, request!(this.controller.signal));
       this.batch = batch;
@@ -44,7 +44,7 @@ export class Deferred {
     if (!batch) return;
     const sent = result!.activated;
     // What is on its way is not called back.
-    if (sent) this.controller = new AbortController();
+    if (sent) this.controller = undefined;
     this.replace(0);
     this.core.x.take_deferral(batch, +sent);
   }

@@ -21,7 +21,7 @@ export type { AttributeValue, Attributes, BatchOptions, CaptureOption, DocumentL
  * @throws TypeError when an option is not what it should be; the message names it. Nothing else, and nothing later, ever throws at the page.
  */
 export function init(options?: WebspanOptions): Webspan {
-  if (typeof document === 'undefined') return idle;
+  if (typeof document === 'undefined') return idle();
   const before = global[INSTANCE];
   if (before) return before.again();
   const { settings, warnings } = readOptions(options, { href: document.baseURI, hostname: location.hostname });
@@ -50,7 +50,7 @@ export function withSpan<T>(span: Span | undefined, fn: () => T): T {
  * The span is active up to the first `await`; hand it on from there: `withSpan(span, () => fetch(…))`.
  */
 export function traced<T>(name: string, fn: (span: Span) => T, options: SpanOptions = {}): T {
-  const { tracer } = global[INSTANCE] ?? idle;
+  const { tracer } = global[INSTANCE] ?? idle();
   return tracer.startActiveSpan(name, options, (span) => {
     const fail = (error: unknown): never => {
       span.recordException(error as Error);
@@ -106,8 +106,8 @@ export function extract(carrier: Headers | Record<string, string>): Span | undef
   }
 }
 
-/** Where there is no page. */
-const idle = ((): Webspan => {
+/** Where there is no page, or nothing has started. Pages that start it never make one. */
+function idle(): Webspan {
   const core = new Core(
     () => {},
     () => {},
@@ -123,4 +123,4 @@ const idle = ((): Webspan => {
     setUser() {},
     setConsent() {},
   };
-})();
+}

@@ -1,7 +1,7 @@
 // What is started: it puts the captures, the core and the transport together, and stops them again.
 
 import type { Span, Stats, Webspan } from './api.js';
-import type { Capture, CaptureHost, InstallCapture, Runner } from './capture/capture.js';
+import type { Capture, CaptureHost, InstallCapture, Listen, Runner } from './capture/capture.js';
 import { installDocumentLoad } from './capture/document.js';
 import { installErrors } from './capture/errors.js';
 import { DOCUMENT_URL, SESSION_ID, SESSION_PREVIOUS_ID, USER_ID } from './capture/facts.js';
@@ -93,12 +93,16 @@ export class Instance implements Webspan {
     } catch (error) {
       this.fallBack(error);
     }
-    if (core.on) this.guard(() => this.configure());
+    if (core.on) this.attempt(() => this.configure());
     this.install();
   }
 
   private install(): void {
     const { core, settings } = this;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const listen: Listen = (target, name, listener) =>
+      target.addEventListener(name, (event) => this.attempt(listener, event as never), { capture: true, signal });
     const host: CaptureHost = {
       core,
       settings,
@@ -111,6 +115,7 @@ export class Instance implements Webspan {
       silent: () => this.silent() || this.asideDepth > 0,
       propagates: () => this.consent === true,
       aside: this.aside,
+      listen,
       guard: this.attempt,
     };
     this.timings = host.timings;
@@ -137,7 +142,7 @@ export class Instance implements Webspan {
     add('fetch', fetch && globalThis.fetch, () => installFetch(host, fetch as never));
     add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
     add('errors', errors, () => installErrors(host));
-    const unwatch = watchPage({
+    watchPage(listen, {
       hidden: () => this.settle(HIDDEN),
       leaving: (kept) => this.settle(kept ? KEPT : GONE),
       visible: () =>
@@ -158,8 +163,8 @@ export class Instance implements Webspan {
       },
     });
     this.uninstall = () => {
-      this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall()));
-      unwatch();
+      this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall?.()));
+      controller.abort();
     };
   }
 
@@ -383,16 +388,17 @@ export class Instance implements Webspan {
     const { core, settings } = this;
     const { x } = core;
     const { sampler, redact, limits, batch, retry, compression, tracesUrl } = settings;
-    const sameOrigin = !!tracesUrl && new URL(tracesUrl).origin === location.origin;
+    const collector = tracesUrl ? new URL(tracesUrl) : undefined;
+    const sameOrigin = collector?.origin === location.origin;
     const mayCompress = compression === 'gzip' || (compression === 'auto' && sameOrigin);
     // Before all else: whatever goes wrong below, nothing is sent against the user's will.
     this.hold();
     // A collector on this machine is there without network.
-    this.connect(!isOffline() || (!!tracesUrl && isLoopback(new URL(tracesUrl).hostname)));
+    this.connect(!isOffline() || (!!collector && isLoopback(collector.hostname)));
     x.set_options(
       typeof sampler === 'object' ? sampler.ratio : +(sampler !== 'always_off'),
       +settings.debug,
-      +!!tracesUrl,
+      +!!collector,
       +!!redact,
       SEMCONV.indexOf(settings.semconv),
       // What the core compresses is protobuf.

@@ -677,7 +677,8 @@ type Refine<T> = (value: never, path: string, reading: Reading) => T | undefined
  *
  * - What is wanted, for the check and for messages alike: `boolean`, `string`, `number`, `function`, `Object`, `Array`, `RegExp` or a text
  *   in quotes, with ` or ` between them. What stands in parentheses is for the reader, and for `refine` to check.
- * - The default. Without one the option may be left out; `null` says that it must be given.
+ * - The default. Without one the option may be left out; `null` says that it must be given; `true`, of options in an object, is all of their
+ *   defaults.
  * - What is made of a value that does not stand for itself: by a function, or, of an object and of `true`, by the options that it holds.
  */
 type Row<T> = readonly [wanted: string, fallback?: unknown, refine?: Refine<T> | Table<Extract<T, object>>];
@@ -694,34 +695,42 @@ const sentence = (path: string, shown: string, wanted: string): string =>
   // What cannot be part of a name is not repeated: `{ 'Authorization: Bearer 123': '' }`.
   `webspan: ${path.replace(/[^\w.[\]-].*/s, '')} is ${shown}; wanted ${wanted}.`;
 
-/**
- * A value in short. Of objects only what they are, for their `toString` may do anything, and unlike `instanceof` this knows the objects of
- * other frames. Secrets stay out: text in the place of headers or of all options, and the credentials and the query of a URL.
- */
-const show = (value: unknown, path: string): string =>
+/** What an object is: its `toString` may do anything, and unlike `instanceof` this knows the objects of other frames. */
+const kindOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
+/** A value in short. Secrets stay out: text in the place of headers or of all options, and the credentials and the query of a URL. */
+const show = (value: unknown, kind: string, path: string): string =>
   Object(value) === value || /^options(\.headers|$)/.test(path)
-    ? {}.toString.call(value).slice(8, -1)
+    ? kind
     : typeof value === 'string'
       ? `"${value.replace(/\/\/.*@|[?#].*/gs, '…').slice(0, 80)}"`
       : String(value);
 
 /** Reads one value. The caller's getters and proxies run here: what they throw becomes an error that names the option. */
-function read<T>([wanted, fallback, refine]: Row<T>, holder: object, key: PropertyKey, path: string, reading: Reading): T {
-  let shown = 'not readable';
+function read<T>(row: Row<T>, holder: object, key: PropertyKey, path: string, reading: Reading): T {
+  const [wanted, fallback, refine] = row;
+  let given: unknown = {};
+  let kind = 'not readable';
   try {
     // What a page has put into Object.prototype is no option.
-    let value: unknown = Object.hasOwn(holder, key) || !(key in {}) ? holder[key as never] : undefined;
-    shown = show(value, path);
-    if (value === undefined) value = fallback;
-    if (value === undefined) return value as T;
-    if (wanted.split(/ or | \(/).some((word) => word === typeof value || word === show(value, path))) {
+    given = Object.hasOwn(holder, key) || !(key in {}) ? holder[key as never] : undefined;
+    if (given === undefined && fallback !== null) return defaultOf(row, path, reading);
+    kind = kindOf(given);
+    if (wanted.split(/ or | \(/).some((word) => word === typeof given || word === show(given, kind, ''))) {
+      let value = given;
       if (typeof refine === 'function') value = refine(value as never, path, reading);
-      else if (refine && (value === true || show(value, path) === 'Object')) value = readAll(refine as Rows, value as object, path, reading);
+      else if (refine && (value === true || typeof value === 'object')) value = readAll(refine as Rows, Object(value), path, reading);
       if (value !== undefined) return value as T;
     }
   } catch {}
   // The innermost is the one to blame.
-  throw (reading.refusal ??= new TypeError(sentence(path, shown, wanted)));
+  throw (reading.refusal ??= new TypeError(sentence(path, show(given, kind, path), wanted)));
+}
+
+/** What is not given needs no check. Most options are not, and all of this runs while the page starts. */
+function defaultOf<T>([, fallback, refine]: Row<T>, path: string, reading: Reading): T {
+  // A list is copied; so is a text, which is the same.
+  return (fallback === true && refine ? readAll(refine as Rows, {}, path, reading) : ((fallback as T[])?.slice?.() ?? fallback)) as T;
 }
 
 type Rows = Readonly<Record<string, Row<unknown>>>;
@@ -739,7 +748,8 @@ function readAll(table: Rows, given: object, path: string, reading: Reading): ob
     }
   }
   for (const name of names) {
-    const setting = read(each ?? table[name], given, name, `${path}.${name}`, reading);
+    const row = each ?? table[name];
+    const setting = name in given || row[1] === null ? read(row, given, name, `${path}.${name}`, reading) : defaultOf(row, path, reading);
     if (setting !== undefined || !each) settings[name] = setting;
   }
   return settings;
@@ -833,11 +843,14 @@ const text = <F extends string | undefined = undefined>(fallback?: F): readonly 
   (value: string) => value || undefined,
 ];
 
+/** What a browser's timer can wait at most, in milliseconds; the limits end there, too. */
+const LONGEST = 2 ** 31 - 1;
+
 const whole = (least: number, fallback: number): FilledRow<number> => [
   `number (whole, at least ${least}, or Infinity)`,
   fallback,
   // The remainder of Infinity is NaN, so that it passes.
-  (value: number) => (value >= least && !(value % 1) ? Math.min(value, 2 ** 31 - 1) : undefined),
+  (value: number) => (value >= least && !(value % 1) ? Math.min(value, LONGEST) : undefined),
 ];
 
 const processor: Row<SpanProcessor> = [
@@ -857,7 +870,7 @@ const flag = (fallback: boolean): FilledRow<boolean> => ['boolean', fallback];
 const oneOf = <T extends string>(...names: readonly T[]): FilledRow<T> => [`"${names.join('" or "')}"`, names[0]];
 
 /** Options in an object. */
-const group = <T>(table: Table<T>): FilledRow<T> => ['Object', {}, table as Table<Extract<T, object>>];
+const group = <T>(table: Table<T>): FilledRow<T> => ['Object', true, table as Table<Extract<T, object>>];
 
 /** `false`, or options in an object; `true` is all of their defaults. */
 const switchable = <T>(table: Table<T>, fallback = true): FilledRow<false | T> => ['boolean or Object', fallback, table as Table<Extract<T, object>>];
@@ -883,7 +896,7 @@ const OPTIONS = group<Taken>({
   resourceAttributes: group<Settings['resourceAttributes']>({ '*': attribute }),
   endpoint: receiver,
   tracesEndpoint: receiver,
-  headers: ['Object or function', {}, { '*': header }],
+  headers: ['Object or function', true, { '*': header }],
   credentials: oneOf('same-origin', 'omit', 'include'),
   protocol: oneOf('http/protobuf', 'http/json'),
   compression: oneOf('auto', 'gzip', 'none'),
@@ -920,7 +933,7 @@ const OPTIONS = group<Taken>({
   redact: switchable({ keys: many(text()), url: callback }),
   limits: group({
     attributeCountLimit: whole(0, 128),
-    attributeValueLengthLimit: whole(0, Infinity),
+    attributeValueLengthLimit: whole(0, LONGEST),
     eventCountLimit: whole(0, 128),
     linkCountLimit: whole(0, 128),
     attributePerEventCountLimit: whole(0, 128),

@@ -9,7 +9,7 @@ const [REQUEST, SCOPE_SPANS, RESPONSE] = [0, 3, 12];
  * The fields of each message in the order of their numbers, as in src/otlp/trace.rs. Behind a name stands what its wire type does not tell:
  * `#` an id, `?` a boolean, `~` an integer of 64 bits with a sign, `.` a double, `>` a message or `*` one of several, and its place here.
  */
-const MESSAGES = (
+const MESSAGES =
   'resourceSpans*1 ' +
   'resource>2,scopeSpans*3,schemaUrl ' +
   'attributes*9,droppedAttributesCount ' +
@@ -24,10 +24,7 @@ const MESSAGES = (
   'stringValue,boolValue?,intValue~,doubleValue.,arrayValue>11 ' +
   'values*10 ' +
   'partialSuccess>13 ' +
-  'rejectedSpans~,errorMessage'
-)
-  .split(' ')
-  .map((message) => message.split(',').map((field) => field.split(/\b/)));
+  'rejectedSpans~,errorMessage';
 
 /**
  * Messages within messages that are read; what lies deeper is `{}`. An attribute's value is the sixth in a request, and each array in it
@@ -80,6 +77,8 @@ export const readResponse = (bytes: Uint8Array): ExportResponse => read(bytes, R
 function read(bytes: Uint8Array, place: number): Message {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const text = new TextDecoder('utf-8', { ignoreBOM: true });
+  // Taken apart each time: most pages read one answer or none.
+  const messages = MESSAGES.split(' ').map((message) => message.split(',').map((field) => field.split(/\b/)));
   let at = 0;
 
   const varint = (): number | bigint => {
@@ -93,7 +92,7 @@ function read(bytes: Uint8Array, place: number): Message {
     while (at < end) {
       const tag = Number(varint());
       const wireType = tag & 7;
-      const [name, mark, inner] = MESSAGES[place]![(tag >> 3) - 1] ?? [];
+      const [name, mark, inner] = messages[place]![(tag >> 3) - 1] ?? [];
       let value: unknown;
       if (wireType === 0) {
         const bits = varint();

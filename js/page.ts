@@ -1,5 +1,7 @@
 // The life of the page: hidden, leaving, back again, activated after prerendering, online again.
 
+import type { Listen } from './capture/capture.js';
+
 export interface PageEvents {
   /** Hidden: perhaps the last that is heard of the page. */
   hidden(): void;
@@ -12,19 +14,15 @@ export interface PageEvents {
   online(): void;
 }
 
-export function watchPage(events: PageEvents): () => void {
-  const controller = new AbortController();
-  const { signal } = controller;
+export function watchPage(listen: Listen, events: PageEvents): void {
   const visibility = () => (document.visibilityState === 'hidden' ? events.hidden() : events.visible());
-  // In the capture phase: a page that stops the event does not stop us.
-  document.addEventListener('visibilitychange', visibility, { capture: true, signal });
+  listen(document, 'visibilitychange', visibility);
   // Of the window: the document has no such event.
   // Some libraries send this event by hand, to pages that stay.
-  addEventListener('pagehide', (event) => event.isTrusted && events.leaving(event.persisted), { capture: true, signal });
-  addEventListener('pageshow', (event) => event.persisted && (events.online(), events.visible()), { capture: true, signal });
-  for (const name of ['online', 'offline']) addEventListener(name, () => events.online(), { capture: true, signal });
-  document.addEventListener('prerenderingchange', () => events.activated(), { once: true, signal });
-  return () => controller.abort();
+  listen(globalThis, 'pagehide', (event: PageTransitionEvent) => event.isTrusted && events.leaving(event.persisted));
+  listen(globalThis, 'pageshow', (event: PageTransitionEvent) => event.persisted && (events.online(), events.visible()));
+  for (const name of ['online', 'offline']) listen(globalThis, name, () => events.online());
+  listen(document, 'prerenderingchange', () => events.activated());
 }
 
 /** The browser knows that nothing can be reached. That it knows of a network says little: behind it there may be none. */

@@ -10,6 +10,12 @@ import type { ResourceTimings } from './timing.js';
 /** Runs something. What is run often takes its arguments from here: a function that holds them would be garbage each time. */
 export type Runner = <A, B, C, D>(run: (a: A, b: B, c: C, d: D) => void, a?: A, b?: B, c?: C, d?: D) => void;
 
+/**
+ * Listens for as long as the captures are installed. In the capture phase: a page that stops the event does not stop us. What goes wrong in a listener is
+ * not the page's affair.
+ */
+export type Listen = <E extends Event>(target: EventTarget, name: string, listener: (event: E) => void) => void;
+
 export interface CaptureHost {
   readonly core: Core;
   readonly settings: Settings;
@@ -35,6 +41,7 @@ export interface CaptureHost {
   propagates(): boolean;
   /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */
   aside: Runner;
+  readonly listen: Listen;
   /** Runs our own part of what the page does; what goes wrong there is not the page's affair. */
   guard: Runner;
 }
@@ -42,7 +49,7 @@ export interface CaptureHost {
 export interface Capture {
   /** All that has ended is about to be sent: end what has; with `gone`, as the page goes for good, also what never will. */
   settle?(gone: boolean): void;
-  uninstall(): void;
+  uninstall?(): void;
 }
 
 /** What an element of the option `captures` is: its users see nothing of it. */

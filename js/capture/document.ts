@@ -40,11 +40,13 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   const tracer = host.tracer('documentLoad');
   const navigation = performance.getEntriesByType('navigation')[0] as Navigation | undefined;
   const installedMs = core.now();
-  const controller = new AbortController();
-  const { signal } = controller;
   /** The page load, which is open until `stop()`. */
   let load: CoreSpan | undefined;
+  let isOpen = true;
+  /** The load event is over, and who waits for that knows it. */
+  let isLoaded = false;
   let timer: number | undefined;
+  let paints: PerformanceObserver | undefined;
 
   const known = document as { [TOLD]?: boolean };
   const isFirst = !known[TOLD];
@@ -57,11 +59,13 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   function begin({ fetchStart, loadEventEnd }: Navigation): void {
     load = tracer.capture('documentLoad', parentOf(serverParent(navigation!)), fetchStart);
     active.turn(load);
-    // Not one that the page made up. What the load event took, the browser tells only after it.
-    if (loadEventEnd) loaded();
-    else addEventListener('load', ({ isTrusted }) => isTrusted && (timer = startTimer(() => host.guard(loaded), 0)), { capture: true, signal });
+    // What the load event took, the browser tells only after it. Where that is long ago, there is time after the start.
+    const soon = () => (timer = startTimer(() => host.guard(loaded), 0));
+    if (loadEventEnd) soon();
+    // Not one that the page made up.
+    else host.listen(globalThis, 'load', ({ isTrusted }) => isTrusted && soon());
   }
-  if (isFirst && navigation) host.whenOn(() => signal.aborted || host.silent() || begin(navigation));
+  if (isFirst && navigation) host.whenOn(() => isOpen && !host.silent() && begin(navigation));
   const unwatch = host.timings.watch((entry, initiator) => {
     // Requests have spans of their own from now on, and what was before the last start has been told.
     const isOld = entry.startTime < installedMs;
@@ -72,26 +76,31 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   });
 
   function loaded(): void {
+    tell();
+    if (isPrerendering()) host.listen(document, 'prerenderingchange', paint);
+    else paint();
+  }
+
+  function tell(): void {
+    if (isLoaded) return;
+    isLoaded = true;
     if (host.pageLoaded) host.pageLoaded(load!);
     else active.settled(load!);
-    if (isPrerendering()) document.addEventListener('prerenderingchange', () => host.guard(paint), { signal });
-    else paint();
   }
 
   /** The first paint may come later than the load, and its time is worth the wait: the span ends when the load event did. */
   function paint(): void {
     const done = () => performance.getEntriesByName('first-contentful-paint').length && finish();
     done();
-    if (signal.aborted) return;
+    if (!isOpen) return;
     if (document.visibilityState === 'hidden') return finish();
     timer = startTimer(() => host.guard(finish), PAINT_CAP_MS);
-    const observer = new PerformanceObserver(() => host.guard(done));
-    signal.addEventListener('abort', () => observer.disconnect());
-    observer.observe({ type: 'paint', buffered: true });
+    paints = new PerformanceObserver(() => host.guard(done));
+    paints.observe({ type: 'paint', buffered: true });
   }
 
   function finish(unfinished = false): void {
-    if (signal.aborted) return;
+    if (!isOpen) return;
     stop();
     const span = load!;
     const { handle } = span;
@@ -136,15 +145,17 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   }
 
   function stop(): void {
-    controller.abort();
+    isOpen = false;
+    paints?.disconnect();
     stopTimer(timer);
   }
 
   return {
     settle(gone) {
-      if (!load || signal.aborted || isPrerendering()) return;
-      // Loaded, and only waiting for a paint; or it will never be.
+      if (!load || !isOpen || isPrerendering()) return;
       const { loadEventEnd } = navigation!;
+      // Loaded, and only waiting for a paint; or it will never be.
+      if (loadEventEnd) tell();
       if (gone || loadEventEnd) finish(!loadEventEnd);
     },
     uninstall() {

@@ -12,7 +12,6 @@ const REMEMBERED = 20;
 export function installErrors(host: CaptureHost): Capture {
   const { core, active } = host;
   const tracer = host.tracer('errors');
-  const controller = new AbortController();
   /** When an error was last recorded, by its text. */
   const seen = new Map<string, number>();
 
@@ -35,14 +34,11 @@ export function installErrors(host: CaptureHost): Capture {
     });
   }
 
-  const listen = <E extends Event>(name: string, listener: (event: E) => void) =>
-    addEventListener(name, (event) => host.guard(() => listener(event as E)), { capture: true, signal: controller.signal });
-
-  listen('error', ({ error, message, filename, lineno, colno }: ErrorEvent) => {
+  host.listen(globalThis, 'error', ({ error, message, filename, lineno, colno }: ErrorEvent) => {
     // A resource that does not load has an event of this name too, without a message. A script of another origin has no error.
     if (message) record(error ?? { name: 'Error', message, stack: filename && `${filename}:${lineno}:${colno}` });
   });
-  listen('unhandledrejection', ({ reason }: PromiseRejectionEvent) => record(reason));
+  host.listen(globalThis, 'unhandledrejection', ({ reason }: PromiseRejectionEvent) => record(reason));
 
-  return { uninstall: () => controller.abort() };
+  return {};
 }

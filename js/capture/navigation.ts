@@ -18,8 +18,7 @@ const withoutFragment = (href: string) => href.replace(/#.*/s, '');
 export function installNavigation(host: CaptureHost, options: NavigationSettings): Capture {
   const { core, active } = host;
   const tracer = host.tracer('navigation');
-  const controller = new AbortController();
-  const { signal } = controller;
+  let installed = true;
   const restore: (() => void)[] = [];
   /** Of the document, as far as we know. */
   let href = location.href;
@@ -102,13 +101,10 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     wait();
   };
 
-  const listen = (target: EventTarget, name: string, listener: (event: never) => void) =>
-    target.addEventListener(name, (event) => host.guard(() => listener(event as never)), { capture: true, signal });
-
   const navigation = (globalThis as { navigation?: NavigationApi }).navigation;
   if (navigation?.currentEntry) {
     // Told for every change of the same document, whoever made it and how.
-    listen(navigation, 'currententrychange', (event: Event & { navigationType?: string }) => begin(event.navigationType || undefined, event.timeStamp));
+    host.listen(navigation, 'currententrychange', (event: Event & { navigationType?: string }) => begin(event.navigationType || undefined, event.timeStamp));
   } else {
     for (const name of ['pushState', 'replaceState'] as const) {
       const original = history[name];
@@ -116,7 +112,7 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
         apply(target, self, args) {
           const calledMs = core.now();
           const result = Reflect.apply(target, self, args);
-          if (!signal.aborted) host.guard(() => begin(name === 'pushState' ? 'push' : 'replace', calledMs));
+          if (installed) host.guard(() => begin(name === 'pushState' ? 'push' : 'replace', calledMs));
           return result;
         },
       });
@@ -128,10 +124,10 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     }
     for (const name of ['popstate', 'hashchange']) {
       // A link to a fragment looks the same as going back to one.
-      listen(globalThis, name, (event: Event) => begin(isWithinPage() ? undefined : 'traverse', event.timeStamp));
+      host.listen(globalThis, name, (event) => begin(isWithinPage() ? undefined : 'traverse', event.timeStamp));
     }
   }
-  listen(globalThis, 'pageshow', (event: PageTransitionEvent) => event.persisted && begin('back_forward_cache', event.timeStamp, false));
+  host.listen(globalThis, 'pageshow', (event: PageTransitionEvent) => event.persisted && begin('back_forward_cache', event.timeStamp, false));
 
   return {
     settle(gone) {
@@ -139,7 +135,7 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
       if (gone || (!requests && document.visibilityState === 'hidden')) end(requests > 0);
     },
     uninstall() {
-      controller.abort();
+      installed = false;
       restore.forEach((undo) => undo());
       stopTimer(timer);
     },

@@ -168,6 +168,20 @@ test('started long after the load, the page load and all before it are told just
   assert.ok(eventNames(load).includes('firstContentfulPaint'));
 });
 
+test('flushed right behind a late start, the page load is told, and does not stay the parent of what comes later', async (t) => {
+  const { page, receiver, site } = await stage(t, { routes: { '/late': htmlPage({ body }) } });
+  await receiver.waitForSpans(isLoad);
+  receiver.spans.length = 0;
+  await page.goto(site.url('/late'));
+  await importInto(page);
+  await page.evaluate(async (endpoint) => {
+    window.instance = window.webspan.init({ endpoint, instrumentations: { navigation: { quietMillis: 1 } } });
+    await window.instance.flush();
+  }, receiver.url);
+  const load = await loadOf(receiver);
+  await page.waitForFunction((traceId) => window.instance.tracer.startSpan('later').spanContext().traceId !== traceId, load.traceId);
+});
+
 test('resources of before, during and long after the load are told once, and nothing else is', async (t) => {
   const { page, receiver, flush, complaints } = await stage(t, {
     options: { ignoreUrls: /\/images\/ignored/ },
