@@ -1,6 +1,7 @@
 // The same package in other engines: all that is captured once, and what a page sends as it goes. The rest is tested in Chromium.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { launchFirefox } from '../harness/browser.mjs';
 import { plain, startReceiver } from '../harness/receiver.mjs';
 import { echo, startSite, text, webspanPage } from '../harness/site.mjs';
@@ -49,14 +50,29 @@ async function open(t, engine, options) {
     await site.close();
     await receiver.close();
   });
-  await page.goto(site.url('/'));
-  // A driver may not wait for modules, and WebKit tells a page that is left before it has loaded nothing of it.
-  await page.evaluate(() => new Promise((resolve) => {
-    const look = () => (window.instance && document.readyState === 'complete' ? resolve() : setTimeout(look, 10));
-    look();
-  }));
-  return { page, site, receiver };
+  /** As a visitor comes. A driver may not wait for modules, and WebKit tells a page that is left before it has loaded nothing of it. */
+  const visit = async () => {
+    await page.goto(site.url('/'));
+    await until(page, () => window.instance && document.readyState === 'complete');
+  };
+  await visit();
+  return { page, site, receiver, visit };
 }
+
+/** Waits until `condition` holds in the page. Not all drivers can. */
+async function until(page, condition) {
+  for (const startMs = performance.now(); !(await page.evaluate(condition)); await delay(20)) {
+    if (performance.now() - startMs > 15_000) throw new Error(`never came true: ${condition}`);
+  }
+}
+
+/** The outbox is loaded and open. No page has to know when that is. */
+const isOpen = () => !!window.instance.transport.outbox;
+
+/** No capture: nothing but the spans of the test. */
+const instrumentations = { fetch: false, xhr: false, documentLoad: false, navigation: false, errors: false };
+
+const names = (receiver, name) => receiver.spans.filter((span) => span.name === name);
 
 for (const engine of Object.keys(engines)) {
   test(`in ${engine}: a page load, requests, a route change, a click and an error are spans, and the page notices nothing`, async (t) => {
@@ -113,4 +129,39 @@ for (const engine of Object.keys(engines)) {
     await receiver.waitUntil(() => receiver.spans.filter(({ name }) => name === 'ended').length === 400, 15_000);
     assert.equal(new Set(receiver.spans.map(({ spanId }) => spanId)).size, receiver.spans.length, 'none twice');
   });
+
+  test(`in ${engine}: what a collector that is down has not taken is stored, and delivered by the next page`, async (t) => {
+    const opened = await open(t, engine, { outbox: true, instrumentations, batch: { scheduledDelayMillis: 20 }, retry: { initialMillis: 20, maxMillis: 40, maxElapsedMillis: 100 } });
+    if (!opened) return;
+    const { page, site, receiver, visit } = opened;
+    await until(page, isOpen);
+    receiver.respondWith({ status: 503 });
+    await page.evaluate(() => {
+      for (let index = 0; index < 50; index++) window.instance.tracer.startSpan('ended').end();
+    });
+    await until(page, () => window.instance.stats().stored >= 50);
+    await page.goto(site.url('/elsewhere'));
+    receiver.respondWith({});
+    await visit();
+    await receiver.waitUntil(() => names(receiver, 'ended').length === 50, 15_000);
+    await until(page, () => window.instance.stats().recovered >= 50);
+    assert.equal(new Set(receiver.spans.map(({ spanId }) => spanId)).size, receiver.spans.length, 'none twice');
+  });
 }
+
+// WebKit may not store what is told to it in the event that says that the page goes.
+test('in Firefox: of 5,000 spans that wait when the page is left, it delivers what fits, and the next page the rest', async (t) => {
+  const opened = await open(t, 'Firefox', { outbox: true, instrumentations, batch: { scheduledDelayMillis: 600_000, maxExportBatchSize: 10_000, maxQueueSize: 10_000 } });
+  if (!opened) return;
+  const { page, site, receiver, visit } = opened;
+  await until(page, isOpen);
+  await page.evaluate(() => {
+    for (let index = 0; index < 5000; index++) window.instance.tracer.startSpan('ended', { attributes: { filling: 'x'.repeat(200) } }).end();
+  });
+  await page.goto(site.url('/elsewhere'));
+  await receiver.waitUntil(() => names(receiver, 'ended').length > 0);
+  assert.ok(names(receiver, 'ended').length < 5000, 'not all fits');
+  await visit();
+  await receiver.waitUntil(() => names(receiver, 'ended').length === 5000, 30_000);
+  assert.equal(new Set(names(receiver, 'ended').map(({ spanId }) => spanId)).size, 5000, 'none twice');
+});
