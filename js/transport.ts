@@ -180,7 +180,8 @@ export class Transport {
       // Nothing that a page has put into Object.prototype may get in.
       __proto__: null,
       method: 'POST',
-      headers,
+      // A record, as a wrapper that was there before us may copy it as one.
+      headers: Object.fromEntries(headers),
       body,
       keepalive,
       credentials: this.settings.credentials,
@@ -204,7 +205,7 @@ export class Transport {
     let retryMs = NaN;
     let rejected = 0;
     let message = '';
-    let headers: Headers | undefined;
+    let headers: HeadersRecord = {};
     this.sending.add(limit);
     const timer = startTimer(() => {
       status ||= TIMED_OUT;
@@ -232,7 +233,7 @@ export class Transport {
         message = String(partialSuccess?.errorMessage ?? '');
       }
     } catch (error) {
-      if (status === NO_ANSWER) core.failed?.(settings.tracesUrl!, error, headers);
+      if (status === NO_ANSWER) core.failed?.(settings.tracesUrl!, error, Object.entries(headers));
       // The status says how far it came. The body of a good answer may be missing, or be none: a proxy's page, or nothing at all.
     }
     stopTimer(timer);

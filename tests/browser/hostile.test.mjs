@@ -301,6 +301,16 @@ test('debug shows each finished span in a collapsed group', async (t) => {
   assert.match(span.traceId, /^[0-9a-f]{32}$/);
 });
 
+test('a wrapper of fetch that was there before webspan may copy our headers as a record', async (t) => {
+  const wrapper = 'const native = fetch; window.fetch = (input, init) => native(input, { ...init, headers: { ...init.headers, "X-Wrapped": "1" } });';
+  const { page, receiver, flush } = await stage(t, { options: { headers: { 'X-Team': 'shop' }, compression: 'gzip' }, content: { head: `<script>${wrapper}</script>` } });
+  await page.evaluate('window.instance.tracer.startSpan("wrapped", { attributes: { filling: "x".repeat(3000) } }).end()');
+  await flush();
+  await receiver.waitForSpans(1);
+  const { headers } = receiver.requests[0];
+  assert.deepEqual(['content-type', 'content-encoding', 'x-team', 'x-wrapped'].map((name) => headers[name]), ['application/x-protobuf', 'gzip', 'shop', '1']);
+});
+
 for (const [name, script, type] of [
   ['has given arrays and objects a toJSON', 'Array.prototype.toJSON = Object.prototype.toJSON = String.prototype.toJSON = () => { new Image().src = "/echo?called"; return "not what it is"; };', 'application/json'],
   ['has put fields of OTLP into Object.prototype', 'for (const name of ["spans", "attributes", "partialSuccess"]) Object.defineProperty(Object.prototype, name, { get: () => [1], set() {}, configurable: true });', 'application/json'],
