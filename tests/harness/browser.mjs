@@ -122,6 +122,16 @@ export function leave(page, url) {
 }
 
 /**
+ * Closes a tab as its user does, `pagehide` included.
+ * @param {import('playwright-core').Page | import('puppeteer-core').Page} page
+ */
+export async function closeTab(page) {
+  const closed = new Promise((resolve) => page.once('close', resolve));
+  await page.close({ runBeforeUnload: true });
+  await closed;
+}
+
+/**
  * The same promise, but one that ends.
  * @template T
  * @param {Promise<T>} promise

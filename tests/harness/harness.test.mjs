@@ -177,6 +177,16 @@ describe('receiver: how it answers', () => {
     await assert.rejects(post(receiver, sample), ({ cause }) => cause.code.startsWith('HPE_'));
   }));
 
+  it('is out of reach while it is unplugged, and then where it was', () => withReceiver({}, async (receiver) => {
+    await post(receiver, sample);
+    await receiver.unplug();
+    await assert.rejects(post(receiver, sample), ({ cause }) => cause.code === 'ECONNREFUSED');
+    await receiver.plugIn();
+    assert.equal((await post(receiver, sample)).status, 200);
+    assert.equal(receiver.requests.length, 2);
+    await receiver.unplug(); // and it can be closed as it is
+  }));
+
   it('counts what was cut off', () => withReceiver({}, async (receiver) => {
     const controller = new AbortController();
     const body = (async function* () {

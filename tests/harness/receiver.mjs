@@ -98,6 +98,8 @@ class Receiver {
   #cors;
   #answers;
   #path;
+  /** Any that is free, at first. */
+  #port = 0;
   /** Called after every arrival. */
   #watchers = new Set();
 
@@ -109,17 +111,13 @@ class Receiver {
   }
 
   async listen() {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-  }
-
-  get port() {
-    return this.#server.address().port;
+    await this.plugIn();
+    this.#port = this.#server.address().port;
   }
 
   /** The origin: give it to `init` as `endpoint`. */
   get url() {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   /**
@@ -173,14 +171,25 @@ class Receiver {
     if (!holds) throw new Error(`after ${timeoutMs} ms still waiting for ${what}; ${this.#summary()}`);
   }
 
+  /** Until `plugIn()` nobody gets through to it, not even who is connected already. */
+  async unplug() {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+
+  /** At the same address as before. */
+  async plugIn() {
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+  }
+
   /**
    * Stops at once, open requests included.
    * @param {{ allowViolations?: boolean }} [options] a test that sends what is wrong says so
    */
   async close({ allowViolations = false } = {}) {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+    if (this.#server.listening) await this.unplug();
     await this.#decoder.close();
     if (!allowViolations) assert.deepEqual(this.violations, [], 'the receiver got what no receiver should get');
   }
