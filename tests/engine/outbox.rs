@@ -2,7 +2,7 @@
 
 use webspan::batch::Rules;
 use webspan::delivery::Loss;
-use webspan::retry::Answer;
+use webspan::retry::{self, Answer, Policy, Verdict};
 
 use crate::driver::{Driver, Request};
 
@@ -23,6 +23,19 @@ fn names(requests: &[Request]) -> Vec<String> {
 /// As from `spans(range)`.
 fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
+}
+
+/// Which answers may pass stands in two places, as the outbox sends by itself.
+#[test]
+fn the_outbox_keeps_after_an_answer_what_the_core_would_send_again() {
+    let (_, list) = include_str!("../../js/outbox.ts").split_once("const MAY_PASS = [").expect("the list of the outbox");
+    let (list, _) = list.split_once(']').expect("the list ends");
+    let listed: Vec<i32> = list.split(',').map(|code| code.trim().parse().expect("a status")).collect();
+    let policy = Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 };
+    let may_pass = |answer| matches!(retry::decide(answer, &policy, 1, 0.0, 0.5), Verdict::Retry { .. });
+    let expected = [(0, Answer::NetworkError), (-1, Answer::Timeout)].into_iter();
+    let expected = expected.chain((100..600).map(|code| (i32::from(code), Answer::Status { code, retry_after_ms: None })));
+    assert_eq!(listed, expected.filter(|&(_, answer)| may_pass(answer)).map(|(code, _)| code).collect::<Vec<_>>());
 }
 
 #[test]
