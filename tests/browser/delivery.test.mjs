@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { launchBrowser, launchTabs, leave, openPage } from '../harness/browser.mjs';
-import { plain, startReceiver } from '../harness/receiver.mjs';
-import { events, startSite, text, webspanPage } from '../harness/site.mjs';
+import { closeTab, leave } from '../harness/browser.mjs';
+import { plain } from '../harness/receiver.mjs';
+import { events, text } from '../harness/site.mjs';
 import { stage } from './stage.mjs';
 
 const fast = { batch: { scheduledDelayMillis: 100 }, retry: { initialMillis: 50, maxMillis: 200, maxElapsedMillis: 2000 } };
@@ -199,17 +199,7 @@ test('what leaves with the page as JSON fits into our share, and uses it', async
 });
 
 test('closing the tab delivers what has ended, and what has not as unfinished', async (t) => {
-  const receiver = await startReceiver();
-  const site = await startSite({ routes: { '/': webspanPage({ endpoint: receiver.url }), '/events': events({ intervalMs: 50 }), '/quick': text('x'), '/hang': () => {} } });
-  const browser = await launchTabs();
-  t.after(async () => {
-    await browser.close();
-    await site.close();
-    await receiver.close();
-  });
-  await browser.newPage();
-  const page = await browser.newPage();
-  await page.goto(site.url('/'));
+  const { page, receiver } = await stage(t, { routes: { '/events': events({ intervalMs: 50 }), '/quick': text('x'), '/hang': () => {} } });
   await page.evaluate(async () => {
     for (let index = 0; index < 50; index++) window.instance.tracer.startSpan(`s${index}`).end();
     window.reader = (await fetch('/events')).body.getReader();
@@ -217,7 +207,7 @@ test('closing the tab delivers what has ended, and what has not as unfinished', 
     void fetch('/hang');
     await fetch('/quick').then((response) => response.text());
   });
-  await page.close({ runBeforeUnload: true });
+  await closeTab(page);
   await receiver.waitForSpans(53);
   const requests = Object.fromEntries(receiver.spans.filter((span) => span.kind === 'CLIENT').map((span) => [new URL(plain(span.attributes)['url.full']).pathname, plain(span.attributes)]));
   assert.equal(requests['/events']['webspan.unfinished'], true);
@@ -242,46 +232,27 @@ for (const beforeMs of [1, 100]) {
 
 test('spans that are open when the page goes for good are delivered as unfinished, and not when it may come back', async (t) => {
   for (const bfcache of [false, true]) {
-    const receiver = await startReceiver();
-    const site = await startSite({ routes: { '/': webspanPage({ endpoint: receiver.url }), '/next': webspanPage({ endpoint: receiver.url, serviceName: 'next' }) } });
-    const browser = await launchBrowser({ bfcache });
-    try {
-      const { page } = await openPage(browser, site.url('/'));
-      await page.evaluate(() => void (window.open = window.instance.tracer.startSpan('open')));
-      await page.goto(site.url('/next'));
-      if (bfcache) {
-        // Not awaited: the page may be gone before it answers.
-        page.evaluate(() => history.back()).catch(() => {});
-        await page.waitForFunction(() => window.open);
-        await page.evaluate(() => (window.open.end(), window.instance.flush()));
-      }
-      const [span] = await receiver.waitForSpans(({ name }) => name === 'open');
-      assert.equal(plain(span.attributes)['webspan.unfinished'], bfcache ? undefined : true);
-      assert.equal(receiver.spans.filter(({ name }) => name === 'open').length, 1);
-    } finally {
-      await browser.close();
-      await site.close();
-      await receiver.close();
+    const { page, site, receiver } = await stage(t, { bfcache });
+    await page.evaluate(() => void (window.open = window.instance.tracer.startSpan('open')));
+    await page.goto(site.url('/elsewhere'));
+    if (bfcache) {
+      // Not awaited: the page may be gone before it answers.
+      page.evaluate(() => history.back()).catch(() => {});
+      await page.waitForFunction(() => window.open);
+      await page.evaluate(() => (window.open.end(), window.instance.flush()));
     }
+    const [span] = await receiver.waitForSpans(({ name }) => name === 'open');
+    assert.equal(plain(span.attributes)['webspan.unfinished'], bfcache ? undefined : true);
+    assert.equal(receiver.spans.filter(({ name }) => name === 'open').length, 1);
   }
 });
 
 test('a page that is hidden sends what waits, and goes on when it is shown again', async (t) => {
-  const receiver = await startReceiver();
-  const site = await startSite({ routes: { '/': webspanPage({ endpoint: receiver.url, batch: { scheduledDelayMillis: 60_000 } }) } });
-  const browser = await launchTabs();
-  t.after(async () => {
-    await browser.close();
-    await site.close();
-    await receiver.close();
-  });
-  const page = await browser.newPage();
-  await page.goto(site.url('/'));
+  const { page, context, receiver } = await stage(t, { options: { batch: { scheduledDelayMillis: 60_000 } }, tabs: true });
   await page.bringToFront();
   const end = (name) => page.evaluate((name) => window.instance.tracer.startSpan(name).end(), name);
   await end('before');
-  const other = await browser.newPage();
-  await other.bringToFront();
+  await (await context.newPage()).bringToFront();
   await receiver.waitForSpans((span) => span.name === 'before');
   await page.bringToFront();
   await end('after');

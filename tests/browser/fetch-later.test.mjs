@@ -2,9 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { launchBrowser, openPage } from '../harness/browser.mjs';
-import { startReceiver } from '../harness/receiver.mjs';
-import { page as html, startSite, webspanPage } from '../harness/site.mjs';
+import { endRequestSpan } from '../harness/request-span.mjs';
 import { stage } from './stage.mjs';
 
 /** Nothing leaves by itself as long as a test runs. */
@@ -31,23 +29,7 @@ const stats = (page) => page.evaluate(() => window.instance.stats());
 const end = (page, ...names) => page.evaluate((names) => names.forEach((name) => window.instance.tracer.startSpan(name).end()), names);
 const namesOf = (spans) => spans.map(({ name }) => name).sort();
 
-/** Spans as requests give them: 371 bytes or so, of which most is the URL. */
-const endRequests = (page, count) =>
-  page.evaluate((count) => {
-    const hex = () => crypto.randomUUID().replaceAll('-', '');
-    for (let index = 0; index < count; index++) {
-      const attributes = {
-        'http.request.method': 'GET',
-        'url.full': `https://api.shop.example.com/v2/customers/${hex()}/orders/${hex().slice(18)}?page=2`,
-        'server.address': 'api.shop.example.com',
-        'server.port': 443,
-        'http.response.status_code': 200,
-        'network.protocol.version': '2',
-        'http.response.body.size': 1234 + index,
-      };
-      window.instance.tracer.startSpan('GET', { kind: 2, attributes }).end();
-    }
-  }, count);
+const endRequests = (page, count) => page.evaluate(`for (let index = 0; index < ${count}; index++) (${endRequestSpan})(window.instance.tracer, index)`);
 
 /** Not awaited: nobody answers for a page that is gone. */
 async function crash(page) {
@@ -125,15 +107,7 @@ for (const [browser, has, least] of [['a browser that has fetchLater', true, 290
 }
 
 test('what left with a page that comes back is not sent again, and not called delivered', async (t) => {
-  const receiver = await startReceiver();
-  const site = await startSite({ routes: { '/': webspanPage({ endpoint: receiver.url, instrumentations: { navigation: false, documentLoad: false }, ...late }, watched), '/elsewhere': html() } });
-  const browser = await launchBrowser({ bfcache: true });
-  t.after(async () => {
-    await browser.close();
-    await site.close();
-    await receiver.close();
-  });
-  const { page } = await openPage(browser, site.url('/'));
+  const { page, site, receiver } = await stage(t, { options: late, content: watched, bfcache: true });
   await endRequests(page, 290);
   await untilDeferred(page);
   await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => (window.back = persisted)));

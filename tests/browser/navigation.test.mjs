@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { launchTabs } from '../harness/browser.mjs';
-import { plain, startReceiver } from '../harness/receiver.mjs';
-import { after, echo, events, hang, startSite, text, webspanPage } from '../harness/site.mjs';
+import { plain } from '../harness/receiver.mjs';
+import { after, echo, events, hang, text } from '../harness/site.mjs';
 import { stage as plainStage } from './stage.mjs';
 
 const UNFINISHED = 'webspan.unfinished';
@@ -284,25 +283,9 @@ test('children follow the decision of their page: none of a trace is there witho
 });
 
 test('a page that comes back from the back-forward cache is a route change of its own', async (t) => {
-  const receiver = await startReceiver();
-  const site = await startSite({
-    routes: {
-      '/': webspanPage(quick({ endpoint: receiver.url, instrumentations: { documentLoad: true } }), {
-        // After webspan: Chromium calls the listeners of this event in their order.
-        body: `${body}<script type="module">addEventListener("pageshow", (event) => event.persisted && fetch("/echo"))</script>`,
-      }),
-      '/echo': echo(),
-      '/elsewhere': text('<!doctype html><p>Elsewhere', { headers: { 'Content-Type': 'text/html' } }),
-    },
-  });
-  const browser = await launchTabs({ bfcache: true });
-  t.after(async () => {
-    await browser.close();
-    await site.close();
-    await receiver.close();
-  });
-  const page = await browser.newPage();
-  await page.goto(site.url('/'));
+  // After webspan: Chromium calls the listeners of this event in their order.
+  const script = '<script type="module">addEventListener("pageshow", (event) => event.persisted && fetch("/echo"))</script>';
+  const { page, site, receiver } = await stage(t, { options: { instrumentations: { documentLoad: true } }, content: { body: body + script }, bfcache: true });
   const [load] = await receiver.waitForSpans(({ name }) => name === 'documentLoad');
   await page.goto(site.url('/elsewhere'));
   page.evaluate(() => history.back()).catch(() => {});

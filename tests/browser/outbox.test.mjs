@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { launchBrowser, launchTabs, openPage } from '../harness/browser.mjs';
+import { closeTab, launchBrowser, leave, openPage } from '../harness/browser.mjs';
 import { startReceiver } from '../harness/receiver.mjs';
 import { sampleExport } from '../harness/sample-export.mjs';
 import { startSite, webspanPage } from '../harness/site.mjs';
@@ -23,24 +23,14 @@ const isOpen = (page) => page.waitForFunction(() => window.instance.transport.ou
 const databases = (page) => page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
 const distinct = (spans) => new Set(spans.map(({ spanId }) => spanId)).size;
 
-/** Leaves the page, as a visitor does. Not awaited: whether such a call is ever answered by a page that goes, nobody promises. */
-async function leave(page, site, path = '/elsewhere') {
-  page.evaluate((path) => void (location.href = path), path).catch(() => {});
-  await page.waitForURL(site.url(path));
-}
-
-/** Closes the tab, as a visitor does. */
-async function close(page) {
-  const closed = page.waitForEvent('close');
-  await page.close({ runBeforeUnload: true });
-  await closed;
+/** Leaves the page for another. */
+async function go(page, url) {
+  leave(page, url);
+  await page.waitForURL(url);
 }
 
 /** Opens the page once more, in a tab of its own. */
-async function visit(context, site, path = '/') {
-  const { page, ...watched } = await openPage(context, site.url(path));
-  return { page, ...watched };
-}
+const visit = (context, site, path = '/') => openPage(context, site.url(path));
 
 /** Writes into the outbox, in a page without webspan: `[key, value]` each; text becomes bytes in `body`. */
 const seed = (page, records) =>
@@ -85,7 +75,7 @@ test('5,000 spans that wait when the page is left are delivered, what fits by th
   const { page, context, site, receiver, complaints } = await stage(t, { options: stored, bfcache: true });
   await isOpen(page);
   await endSpans(page, 5000, 200);
-  await leave(page, site);
+  await go(page, site.url('/elsewhere'));
   const next = await visit(context, site);
   await receiver.waitForSpans(5000, 30_000);
   await next.page.waitForFunction((count) => window.instance.stats().recovered > count, 4000);
@@ -106,7 +96,7 @@ test('what ended without network is delivered by a page that comes after it', as
   await endSpans(page, 50);
   await page.waitForFunction(() => window.instance.stats().stored === 50);
   await delay(500);
-  await close(page);
+  await closeTab(page);
   await context.setOffline(false);
   assert.equal(receiver.requests.length, 0);
   const next = await visit(context, site);
@@ -134,22 +124,13 @@ test('what would be given up is stored, and sent when the collector is back', as
 });
 
 test('a page that is hidden while the collector is down stores what waits', async (t) => {
-  const receiver = await startReceiver({ answers: () => ({ status: 503 }) });
-  const site = await startSite({ routes: { '/': webspanPage({ endpoint: receiver.url, instrumentations: { documentLoad: false }, ...stored }) } });
-  const browser = await launchTabs();
-  t.after(async () => {
-    await browser.close();
-    await site.close();
-    await receiver.close();
-  });
-  const page = await browser.newPage();
-  await page.goto(site.url('/'));
+  const { page, context } = await stage(t, { receiver: { answers: () => ({ status: 503 }) }, options: stored, tabs: true });
   await page.bringToFront();
   await isOpen(page);
   await endSpans(page, 5);
   await page.evaluate(() => window.instance.flush());
   await endSpans(page, 5);
-  await (await browser.newPage()).bringToFront();
+  await (await context.newPage()).bringToFront();
   await page.waitForFunction(() => window.instance.stats().stored === 10, { polling: 50 });
   assertBooks(await stats(page));
 });
@@ -178,7 +159,7 @@ for (const [name, head] of [
     const { page, context, site, receiver } = await stage(t, { options: stored, content: { head }, bfcache: true });
     await isOpen(page);
     await endSpans(page, 3000, 200);
-    await leave(page, site);
+    await go(page, site.url('/elsewhere'));
     const tabs = await Promise.all([visit(context, site), visit(context, site), visit(context, site)]);
     await receiver.waitForSpans(3000, 30_000);
     await delay(1500);
@@ -192,20 +173,11 @@ for (const [name, head] of [
 }
 
 test('a page from the back-forward cache sends nothing again that another has sent, and loses nothing', async (t) => {
-  const receiver = await startReceiver();
-  const options = { endpoint: receiver.url, instrumentations: { documentLoad: false, navigation: false }, ...stored };
-  const site = await startSite({ routes: { '/': webspanPage(options), '/next': webspanPage(options) } });
-  const browser = await launchBrowser({ bfcache: true });
-  t.after(async () => {
-    await browser.close();
-    await site.close();
-    await receiver.close();
-  });
-  const { page } = await openPage(browser, site.url('/'));
+  const { page, site, receiver } = await stage(t, { options: stored, bfcache: true });
   await isOpen(page);
   await page.evaluate(() => void (window.first = true));
   await endSpans(page, 1000, 200);
-  await leave(page, site, '/next');
+  await go(page, site.url('/?next'));
   await receiver.waitForSpans(1000, 15_000);
   await page.waitForFunction(() => window.instance.stats().recovered > 500);
   page.evaluate(() => history.back()).catch(() => {});
@@ -215,7 +187,7 @@ test('a page from the back-forward cache sends nothing again that another has se
   assertBooks(before);
   assert.ok(before.stored > 500, JSON.stringify(before));
   // And once more, in the other direction.
-  await leave(page, site, '/next');
+  await go(page, site.url('/?next'));
   await receiver.waitForSpans(2000, 15_000);
   await delay(500);
   assert.equal(receiver.spans.length, 2000);
@@ -360,7 +332,7 @@ test('nothing is stored while consent is pending, not even an empty database, an
   const { page, context, site, receiver } = await stage(t, { options: { ...stored, consent: 'pending' } });
   await endSpans(page, 20);
   await delay(500);
-  await leave(page, site);
+  await go(page, site.url('/elsewhere'));
   assert.deepEqual(await databases(page), []);
   const body = [...sampleExport({ names: ['before'] }).body];
   await seed(page, [[[Date.now(), 1, body.length, `stage ${receiver.url}/v1/traces`, 0], { format: 1, encoding: '', bytes: body }]]);
@@ -417,7 +389,7 @@ for (const [name, head] of [
     await page.waitForFunction(() => window.instance.stats().delivered === 60);
     assertBooks(await stats(page));
     await endSpans(page, 10);
-    await leave(page, site);
+    await go(page, site.url('/elsewhere'));
     await receiver.waitForSpans(70);
     assert.equal(distinct(receiver.spans), 70);
     assert.deepEqual([...complaints(), ...consoleWarnings], []);
@@ -437,7 +409,7 @@ test('a database of another shape or version is nothing to complain about', asyn
     const next = await visit(context, site);
     await delay(500);
     await endSpans(next.page, 3);
-    await leave(next.page, site);
+    await go(next.page, site.url('/elsewhere'));
     await receiver.waitForSpans(3);
     assert.deepEqual(next.complaints(), []);
     if (version === 1) {

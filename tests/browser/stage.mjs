@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { projectDir } from '../../js/build/setup.mjs';
-import { inTime, launchBrowser, openPage } from '../harness/browser.mjs';
+import { inTime, launchBrowser, launchTabs, openPage } from '../harness/browser.mjs';
 import { startReceiver } from '../harness/receiver.mjs';
 import { echo, startSite, text, webspanPage } from '../harness/site.mjs';
 
-/** With the back-forward cache and without. */
+/** By what they are launched with. */
 const browsers = {};
 after(() => Promise.all(Object.keys(browsers).map(closeBrowser)));
 
@@ -34,8 +34,9 @@ const quiet = { documentLoad: false, navigation: false, errors: false };
  * @param {Parameters<typeof startReceiver>[0]} [set.receiver]
  * @param {Parameters<typeof webspanPage>[1]} [set.content] of the page
  * @param {boolean} [set.bfcache] with the back-forward cache, as visitors have it: a page that is left is not destroyed at once
+ * @param {boolean} [set.tabs] a page of Puppeteer's, which is hidden while another is in front
  */
-export async function stage(t, { options = {}, captures, routes = {}, api = {}, apiCors, receiver: receiverOptions, content, bfcache = false } = {}) {
+export async function stage(t, { options = {}, captures, routes = {}, api = {}, apiCors, receiver: receiverOptions, content, bfcache = false, tabs = false } = {}) {
   const receiver = await startReceiver(receiverOptions);
   const apiSite = await startSite({
     cors: apiCors ?? { allowedOrigins: ['http://127.0.0.1:*'], allowedHeaders: ['traceparent', 'content-type'], allowedMethods: ['GET', 'POST', 'PUT'] },
@@ -52,13 +53,14 @@ export async function stage(t, { options = {}, captures, routes = {}, api = {}, 
       ...routes,
     },
   });
-  const browser = (browsers[bfcache] ??= await launchBrowser({ bfcache }));
-  const context = await browser.newContext();
+  const kind = JSON.stringify({ bfcache, tabs });
+  const browser = (browsers[kind] ??= await (tabs ? launchTabs : launchBrowser)({ bfcache }));
+  const context = await (tabs ? browser.createBrowserContext() : browser.newContext());
   const { page, ...watched } = await openPage(context, site.url('/'));
   const expected = { violations: false };
   t.after(async () => {
     // Playwright may wait for ever for a page that has just been left.
-    await inTime(context.close(), 'closing a page', 10_000).catch(() => closeBrowser(bfcache));
+    await inTime(context.close(), 'closing a page', 10_000).catch(() => closeBrowser(kind));
     await site.close();
     await apiSite.close();
     await receiver.close({ allowViolations: expected.violations });

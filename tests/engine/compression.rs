@@ -15,12 +15,9 @@ fn page(compression: Compression) -> Driver {
     page
 }
 
-/// Client spans with URLs of 100 characters, in which half is different each time.
 fn request_spans(page: &mut Driver, count: usize) {
     for number in 0..count {
-        let mixed = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let query = format!("{:016x}{:016x}{:016x}", mixed, mixed.rotate_left(23).wrapping_mul(0xBF58_476D_1CE4_E5B9), mixed ^ mixed >> 31);
-        let handle = page.start_request("GET", &format!("https://api.shop.example.com/v2/customers/orders/items?cursor={query}"));
+        let (handle, _) = page.start_varied_request(number);
         page.engine.response(handle, 200);
         page.now_ms += 0.7;
         page.end(handle);

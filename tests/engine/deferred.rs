@@ -16,14 +16,12 @@ fn page() -> Driver {
     page
 }
 
-/// Client spans of about 380 bytes, in which half of the URL is different each time.
+/// Client spans of about 380 bytes.
 fn requests(page: &mut Driver, count: usize) {
     for number in 0..count {
-        let mixed = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let query = format!("{:016x}{:016x}{:016x}", mixed, mixed.rotate_left(23).wrapping_mul(0xBF58_476D_1CE4_E5B9), mixed ^ mixed >> 31);
-        let handle = page.start_request("GET", &format!("https://api.shop.example.com/v2/customers/orders/items?cursor={query}"));
+        let (handle, cursor) = page.start_varied_request(number);
         page.engine.response(handle, 200);
-        page.set_text(handle, "filling", &query.repeat(2));
+        page.set_text(handle, "filling", &cursor.repeat(2));
         page.end(handle);
     }
 }

@@ -197,6 +197,15 @@ impl Driver {
         self.end(handle);
     }
 
+    /// A request whose URL has 100 characters, of which half are others for each `number`; these stand beside it.
+    pub fn start_varied_request(&mut self, number: usize) -> (i32, String) {
+        let mixed = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let cursor =
+            format!("{:016x}{:016x}{:016x}", mixed, mixed.rotate_left(23).wrapping_mul(0xBF58_476D_1CE4_E5B9), mixed ^ mixed >> 31);
+        let handle = self.start_request("GET", &format!("https://api.shop.example.com/v2/customers/orders/items?cursor={cursor}"));
+        (handle, cursor)
+    }
+
     /// The only span of the only request that a flush sends, with what `describe` does to it.
     pub fn exported(&mut self, describe: impl FnOnce(&mut Driver, i32)) -> Span {
         let handle = self.start("span");

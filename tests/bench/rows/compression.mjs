@@ -1,10 +1,11 @@
 // What compression costs and gains: against the browser's own, on the same bytes, in the same page.
 
+import { endRequestSpan } from '../../harness/request-span.mjs';
 import { atMost } from '../limits.mjs';
 
 const SPANS = 512;
 
-/** Runs in the page: client spans with URLs of 100 characters and ids by chance. */
+/** Runs in the page. */
 function prepare() {
   const { Instance } = WebAssembly;
   const calls = (globalThis.calls = []);
@@ -31,19 +32,8 @@ function prepare() {
     return answer;
   };
   globalThis.makeRequests = async (count, pausesAfter = Infinity) => {
-    const hex = () => crypto.randomUUID().replaceAll('-', '');
     for (let index = 1; index <= count; index++) {
-      const url = `https://api.shop.example.com/v2/customers/${hex()}/orders/${hex().slice(18)}?page=2`;
-      const attributes = {
-        'http.request.method': 'GET',
-        'url.full': url,
-        'server.address': 'api.shop.example.com',
-        'server.port': 443,
-        'http.response.status_code': 200,
-        'network.protocol.version': '2',
-        'http.response.body.size': 1000 + index * 7,
-      };
-      sdk.tracer.startSpan('GET', { kind: 2, attributes }).end();
+      endRequestSpan(sdk.tracer, index);
       if (index % pausesAfter === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
@@ -89,7 +79,7 @@ export default {
   rounds: 5,
   variants: { webspan: { sdk: 'webspan', options: { waits: true, collector: '/' } } },
   async measure(page) {
-    await page.evaluate(`(${prepare})()`);
+    await page.evaluate(`globalThis.endRequestSpan = ${endRequestSpan}; (${prepare})()`);
     await page.start();
     await page.evaluate('makeRequests(512).then(() => sdk.send())');
     const atOnce = await page.evaluate(`compareAtOnce(${SPANS}, 15)`);

@@ -1,5 +1,6 @@
 // What it costs the page to keep the browser's copy of what waits up to date, once a second: taking back the one before included.
 
+import { endRequestSpan } from '../../harness/request-span.mjs';
 import { atMost } from '../limits.mjs';
 import { median } from '../statistics.mjs';
 
@@ -45,19 +46,7 @@ function prepare() {
     return result;
   };
   globalThis.makeRequests = (count) => {
-    const hex = () => crypto.randomUUID().replaceAll('-', '');
-    for (let index = 0; index < count; index++) {
-      const attributes = {
-        'http.request.method': 'GET',
-        'url.full': `https://api.shop.example.com/v2/customers/${hex()}/orders/${hex().slice(18)}?page=2`,
-        'server.address': 'api.shop.example.com',
-        'server.port': 443,
-        'http.response.status_code': 200,
-        'network.protocol.version': '2',
-        'http.response.body.size': 1234 + index,
-      };
-      sdk.tracer.startSpan('GET', { kind: 2, attributes }).end();
-    }
+    for (let index = 0; index < count; index++) endRequestSpan(sdk.tracer, index);
   };
   /** So many spans wait, and one more each second. */
   globalThis.refresh = async (count, times) => {
@@ -77,7 +66,7 @@ export default {
   rounds: 3,
   variants: { webspan: { sdk: 'webspan', options: { waits: true, collector: '/' } } },
   async measure(page) {
-    await page.evaluate(`(${prepare})()`);
+    await page.evaluate(`globalThis.endRequestSpan = ${endRequestSpan}; (${prepare})()`);
     await page.start();
     const few = await page.evaluate(`refresh(20, ${REFRESHES})`);
     const many = await page.evaluate(`refresh(512, ${REFRESHES})`);
