@@ -1,5 +1,5 @@
 // The spans that the core's deflate is trained on and judged by: request bodies as real pages send them, captured with Chromium.
-// `node tests/corpus/capture.mjs` writes them anew, from dist/. Then train again: see tests/corpus/train.rs.
+// `node tests/corpus/capture.mjs [TEXT]` writes them anew, or those with TEXT in their name, from dist/. Then train again: see tests/corpus/train.rs.
 //
 // Two sites that have little in common but webspan: the code lengths are trained on the shop, and the news show what they are worth to others.
 
@@ -25,6 +25,7 @@ const SITES = {
   shop: {
     host: 'shop.example.com',
     cdn: 'cdn.shop-static.example.com',
+    api: 'api.shop.example.com',
     init: { serviceName: 'shop-web', serviceVersion: '2024.11.3', resourceAttributes: { 'deployment.environment.name': 'production' } },
     resources: (index) =>
       [`/assets/chunk-${hashed(index)}.js`, `/assets/${['cart', 'search', 'header', 'footer'][index % 4]}-${hashed(index)}.css`, `/images/products/${4711 + index * 37}/400x300.webp?v=${index}`][index % 3],
@@ -32,6 +33,10 @@ const SITES = {
       `/api/v2/customers/${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}/orders/${hex(16)}?include=items,shipping&page=2`,
       `/api/v2/products/${random(10)}/recommendations?limit=24&locale=de-DE&experiment=${random(16)}&ref=checkout`,
       `/api/v2/carts/${hex(32)}/items/${hex(8)}/availability?warehouse=north&postcode=10115`,
+    ],
+    apiRequest: (hex) => [
+      `/v2/customers/${hex(32)}/orders/${hex(14)}?page=2`,
+      `/v2/baskets/${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}/items/${hex(24)}`,
     ],
     spans: [
       ['checkout', { 'app.page': '/cart/checkout', 'app.component': 'PaymentForm', 'enduser.role': 'customer', 'app.payment.method': 'credit_card', 'app.cart.items': 3, 'app.cart.total': 129.95 }],
@@ -42,6 +47,7 @@ const SITES = {
   news: {
     host: 'www.news.example.com',
     cdn: 'media.example.com',
+    api: 'gateway.example.com',
     init: { serviceName: 'frontpage', serviceVersion: 'v118-4e1f', resourceAttributes: { 'deployment.environment.name': 'staging', 'team.name': 'audience' } },
     resources: (index) =>
       [`/_next/static/chunks/${index * 13}-${hashed(index)}.js`, `/photos/2024/11/${10 + (index % 20)}/${hashed(index)}/headline_${index}.jpg?w=640&q=75`, `/_next/static/css/${hashed(index)}.css`, `/fonts/serif-${index}.woff2`][index % 4],
@@ -49,6 +55,10 @@ const SITES = {
       `/graphql?operationName=ArticleTeasers&variables=%7B%22section%22%3A%22${random(6)}%22%2C%22first%22%3A20%7D&hash=${hex(32)}`,
       `/content/stories/${hex(8)}-${hex(4)}-${hex(4)}-${hex(12)}/comments?sort=newest&cursor=${random(28)}&reader=${random(10)}`,
       `/telemetry/reader/${random(36)}/scroll-depth?story=${random(9)}&edition=international`,
+    ],
+    apiRequest: (hex) => [
+      `/v1/readers/${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}/history/${hex(16)}?limit=20`,
+      `/v1/articles/${hex(24)}/related?session=${hex(32)}`,
     ],
     spans: [
       ['hydrate', { 'ui.island': 'LiveTicker', 'ui.nodes': 1840, 'ui.ms': 12.25 }],
@@ -76,9 +86,15 @@ const pageLoad = (count) => ({ site, cdn }) => {
   return { body: tags.join('\n'), visit: () => new Promise((resolve) => setTimeout(resolve, 300)) };
 };
 
-const requests = (count) => ({ site }) => ({
+/** Requests to the page's own origin. */
+const requests = (count) => ({ site }) => requestsTo(Array.from({ length: count }, (_, index) => site.request(random, hex)[index % 3]));
+
+/** Requests to another origin, by ids: of such a request browsers tell no times, so that its span is little more than its URL. */
+const apiRequests = (count) => ({ site }) => requestsTo(Array.from({ length: count }, (_, index) => `http://${site.api}${site.apiRequest(hex)[index % 2]}`));
+
+const requestsTo = (urls) => ({
   body: '',
-  args: Array.from({ length: count }, (_, index) => site.request(random, hex)[index % 3]),
+  args: urls,
   visit: async (urls) => {
     const byXhr = (url) =>
       new Promise((resolve) => {
@@ -119,7 +135,7 @@ const manual = (count) => ({ site }) => ({
   },
 });
 
-const VISITS = { 'page-load-20': pageLoad(20), 'page-load-60': pageLoad(60), requests: requests(120), manual: manual(60) };
+const VISITS = { 'page-load-20': pageLoad(20), 'page-load-60': pageLoad(60), requests: requests(120), 'api-requests': apiRequests(240), manual: manual(60) };
 
 async function capture(name, site, prepare) {
   const receiver = await startReceiver();
@@ -129,7 +145,8 @@ async function capture(name, site, prepare) {
     headers: { 'Timing-Allow-Origin': '*', 'Access-Control-Allow-Origin': '*' },
     routes: { '/*': any, '/start': webspanPage({ ...site.init, ...options(receiver.url) }, { body }) },
   });
-  const browser = await launchBrowser({ args: [`--host-resolver-rules=MAP *.example.com 127.0.0.1:${server.port}`] });
+  const api = await startSite({ headers: { 'Access-Control-Allow-Origin': '*' }, routes: { '/*': any } });
+  const browser = await launchBrowser({ args: [`--host-resolver-rules=MAP ${site.api} 127.0.0.1:${api.port}, MAP *.example.com 127.0.0.1:${server.port}`] });
   try {
     const { page } = await openPage(await browser.newContext(), `http://${site.host}/start`);
     await page.evaluate(visit, args);
@@ -141,10 +158,15 @@ async function capture(name, site, prepare) {
   } finally {
     await browser.close();
     await server.close();
+    await api.close();
     await receiver.close();
   }
 }
 
+const [wanted = ''] = process.argv.slice(2);
 for (const [siteName, site] of Object.entries(SITES)) {
-  for (const [visit, prepare] of Object.entries(VISITS)) await capture(`${siteName}-${visit}`, site, prepare);
+  for (const [visit, prepare] of Object.entries(VISITS)) {
+    const name = `${siteName}-${visit}`;
+    if (name.includes(wanted)) await capture(name, site, prepare);
+  }
 }

@@ -15,7 +15,7 @@ const HEADER_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 
 const REPEAT: u8 = 16;
 
 /// Codes longer than this save nothing, and bytes that nobody expected would cost too much.
-const LONGEST_CODE: usize = 11;
+const LONGEST_CODE: usize = 10;
 
 /// So much of all is expected to be what never was seen.
 const UNSEEN_SHARE: f64 = 0.01;
@@ -31,10 +31,11 @@ fn main() {
             && path.file_stem().is_some_and(|name| name.to_string_lossy().starts_with("shop-"))
     });
     files.sort();
-    for file in files {
+    for file in &files {
         let counts = counted(&fs::read(file).expect("readable"));
-        add_shares(&counts[..SYMBOLS], &mut symbols);
-        add_shares(&counts[SYMBOLS..], &mut distances);
+        let weight = 1.0 / files.iter().filter(|other| kind(other) == kind(file)).count() as f64;
+        add_shares(&counts[..SYMBOLS], weight, &mut symbols);
+        add_shares(&counts[SYMBOLS..], weight, &mut distances);
     }
     even_out(&mut symbols[128..256]);
     expect_all(&mut symbols);
@@ -68,6 +69,12 @@ fn main() {
         runs.chunks(32).map(|line| format!("\n    {},", line.iter().map(u8::to_string).collect::<Vec<_>>().join(", "))).collect::<String>(),
     );
     fs::write(root.join("src/deflate/code.rs"), source).expect("writable");
+}
+
+/// What is in a file, whatever its size: `shop-page-load` of `shop-page-load-60.bin`.
+fn kind(file: &Path) -> String {
+    let name = file.file_stem().expect("named").to_string_lossy();
+    name.trim_end_matches(|character: char| character.is_ascii_digit() || character == '-').to_string()
 }
 
 /// How often each symbol and each distance is written for this.
@@ -154,10 +161,10 @@ impl Decoder {
     }
 }
 
-/// A large file weighs as much as a small one.
-fn add_shares(counts: &[u32], shares: &mut [f64]) {
+/// A large file weighs as much as a small one, and one kind of spans as much as another.
+fn add_shares(counts: &[u32], weight: f64, shares: &mut [f64]) {
     let sum = counts.iter().sum::<u32>().max(1);
-    shares.iter_mut().zip(counts).for_each(|(share, count)| *share += f64::from(*count) / f64::from(sum));
+    shares.iter_mut().zip(counts).for_each(|(share, count)| *share += weight * f64::from(*count) / f64::from(sum));
 }
 
 /// Bytes of ids and times, all of them random: what one is more than another is chance, and one length for all is a shorter header.
