@@ -472,8 +472,8 @@ export interface WebspanOptions {
    */
   noTraceHeaderUrls?: UrlPattern | readonly UrlPattern[];
   /**
-   * Which trace headers may go to another origin; the page's origin gets all. Add `tracestate` and `baggage` only where the receivers allow
-   * them (CORS): one header more than allowed fails the page's own request.
+   * Which trace headers may go to another origin; the page's origin gets all. Add `tracestate` only where the receivers allow
+   * it (CORS): one header more than allowed fails the page's own request.
    *
    * Source: {@link https://www.w3.org/TR/trace-context/#trace-context-http-headers-format}
    * @defaultValue `['traceparent']`

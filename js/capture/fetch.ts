@@ -20,7 +20,7 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
   const original = globalThis.fetch;
   let installed = true;
 
-  // A proxy has the name, the length, the text and the properties of what it stands for.
+  // A proxy has the name, the length and the properties of what it stands for, and a text that says native code.
   const traced = new Proxy(original, {
     apply(target, self, args: unknown[]) {
       let call: Call | undefined;
