@@ -172,11 +172,11 @@ fn value<'a>(kind: u8, number: f64, texts: &mut Texts<'a>) -> Option<Value<'a>> 
 /// The address of the words, the first of which is now that of [`crate::engine::Counts`].
 #[wasm_bindgen]
 pub fn create_core(time_origin_ms: f64) -> usize {
-    let door =
-        Box::new(Door { engine: Engine::new(time_origin_ms), area: TextArea { scratch: Vec::new(), kept: Vec::new() }, words: [0; 16] });
+    const BLANK: Door = Door { engine: Engine::BLANK, area: TextArea { scratch: Vec::new(), kept: Vec::new() }, words: [0; 16] };
     // Once for each instance of the module: whoever starts anew makes a new instance, and the memory of the one before goes as a whole.
-    DOOR.0.set(Box::into_raw(door));
+    DOOR.0.set(Box::into_raw(Box::new(BLANK)));
     with(|door| {
+        door.engine.begin(time_origin_ms);
         door.tell_words([&raw const door.engine.delivery.counts as i32]);
         door.words.as_ptr() as usize
     })

@@ -38,14 +38,13 @@ impl Rules {
 
 /// All spans that have ended and are not delivered, eldest first. One that leaves keeps its place, with the batch's id on it, so that
 /// nothing is moved, and nothing out of order, when it has to go again.
-#[derive(Default)]
 pub struct Queue {
     spans: Vec<Finished>,
     state: State,
 }
 
 /// What is said of the spans in a queue by what stands on them.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct State {
     waiting: usize,
     /// Bytes of those that wait and are in no group.
@@ -66,6 +65,8 @@ pub struct Group {
 }
 
 impl Queue {
+    pub const EMPTY: Queue = Queue { spans: Vec::new(), state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
+
     /// Spans that have not left.
     pub fn len(&self) -> usize {
         self.state.waiting
@@ -243,7 +244,7 @@ impl Queue {
     }
 
     pub fn clear(&mut self) {
-        *self = Queue::default();
+        *self = Queue::EMPTY;
     }
 }
 
@@ -272,7 +273,7 @@ mod tests {
 
     /// Spans of these sizes, which is also how to tell them apart.
     fn queue(sizes: &[usize]) -> Queue {
-        let mut queue = Queue::default();
+        let mut queue = Queue::EMPTY;
         for &size in sizes {
             assert!(push(&mut queue, size, 100.0, &Rules::DEFAULT));
         }
@@ -290,7 +291,7 @@ mod tests {
     #[test]
     fn a_batch_is_due_by_age_or_by_count() {
         let rules = Rules { max_export_batch_size: 3, ..Rules::DEFAULT };
-        assert_eq!(Queue::default().due_ms(&rules, 3), None);
+        assert_eq!(Queue::EMPTY.due_ms(&rules, 3), None);
         assert_eq!(queue(&[1]).due_ms(&rules, 3), Some(5100.0));
         assert_eq!(queue(&[1, 1, 1]).due_ms(&rules, 3), Some(f64::NEG_INFINITY));
     }
@@ -307,7 +308,7 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_and_what_has_left_takes_no_place() {
         let rules = Rules { max_queue_size: 2, ..Rules::DEFAULT };
-        let mut queue = Queue::default();
+        let mut queue = Queue::EMPTY;
         assert_eq!([1, 2, 3].map(|size| push(&mut queue, size, 0.0, &rules)), [true, true, false]);
         assert_eq!(queue.take(1, 9, usize::MAX, 0.0), 2);
         assert!(push(&mut queue, 4, 0.0, &rules));
@@ -337,7 +338,7 @@ mod tests {
 
     #[test]
     fn when_not_all_fit_the_highest_rank_goes() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::EMPTY;
         for (rank, size) in [(2, 10), (1, 11), (0, 12), (2, 13), (1, 14), (0, 15)] {
             assert!(queue.push(0, rank, alloc::vec![0; size].into_boxed_slice(), 0.0, &Rules::DEFAULT));
         }

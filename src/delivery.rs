@@ -86,7 +86,7 @@ pub enum Loss {
 /// Where every span that ended is: `ended` is the sum of all others but `resent`. The layout is known to `js/core.ts`, which can read it
 /// even when the core has trapped.
 #[repr(C)]
-#[derive(Default, Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Counts {
     pub ended: u32,
     pub queued: u32,
@@ -100,6 +100,11 @@ pub struct Counts {
     pub stored: u32,
     /// By [`Loss`].
     pub dropped: [u32; 10],
+}
+
+impl Counts {
+    const NONE: Counts =
+        Counts { ended: 0, queued: 0, in_flight: 0, delivered: 0, unacknowledged: 0, resent: 0, stored: 0, dropped: [0; 10] };
 }
 
 /// What is to be done.
@@ -205,7 +210,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    pub fn new(resource: Attributes) -> Delivery {
+    pub const fn new(resource: Attributes) -> Delivery {
         Delivery {
             rules: Rules::DEFAULT,
             retry: Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 },
@@ -214,15 +219,15 @@ impl Delivery {
             endpoint: true,
             held: false,
             outbox: false,
-            counts: Counts::default(),
+            counts: Counts::NONE,
             body: Vec::new(),
-            losses: Queue::default(),
+            losses: Queue::EMPTY,
             reported_by: WAITING,
             told: [0; 10],
             is_untold: false,
             reports: Vec::new(),
             reported: [false; 10],
-            queue: Queue::default(),
+            queue: Queue::EMPTY,
             deflater: None,
             slice_ms: f64::INFINITY,
             batches: Vec::new(),

@@ -3,7 +3,6 @@
 //! An input is a method that tells what happened, with the page's time where that matters. It may leave effects behind; whoever drives the
 //! engine then asks for them with [`Engine::next`] until there is nothing left but a time to come back. The engine never calls out.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::{Attributes, Value, push_value};
@@ -87,29 +86,37 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Before [`Engine::begin`]. A constant is copied from the module's data: to write each of so many fields takes more bytes.
+    pub const BLANK: Engine = Engine {
+        anchor: Anchor::new(0.0),
+        limits: Limits::DEFAULT,
+        sampler: Sampler::AlwaysOn,
+        redactor: None,
+        runaway: Runaway::new(u32::MAX),
+        show: false,
+        delivery: Delivery::new(Attributes::new(resource::ATTRIBUTES)),
+        started: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
+        peeked: Vec::new(),
+        pool: Pool::empty(),
+        open: OpenSpans::NONE,
+        globals: Attributes::new(trace::span::ATTRIBUTES),
+        staged: Attributes::new(event::ATTRIBUTES),
+        staged_limit: 0,
+        staged_array: Vec::new(),
+        room: Vec::new(),
+        cleaned: Vec::new(),
+        shown: Vec::new(),
+    };
+
     pub fn new(time_origin_ms: f64) -> Engine {
-        let mut resource = Attributes::new(resource::ATTRIBUTES);
-        describe::describe_sdk(&mut resource);
-        Engine {
-            anchor: Anchor::new(time_origin_ms),
-            limits: Limits::DEFAULT,
-            sampler: Sampler::AlwaysOn,
-            redactor: None,
-            runaway: Runaway::new(u32::MAX),
-            show: false,
-            delivery: Delivery::new(resource),
-            started: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
-            peeked: Vec::new(),
-            pool: Pool::empty(),
-            open: OpenSpans::default(),
-            globals: Attributes::new(trace::span::ATTRIBUTES),
-            staged: Attributes::new(event::ATTRIBUTES),
-            staged_limit: 0,
-            staged_array: Vec::new(),
-            room: Vec::new(),
-            cleaned: Vec::new(),
-            shown: Vec::new(),
-        }
+        let mut engine = Engine::BLANK;
+        engine.begin(time_origin_ms);
+        engine
+    }
+
+    pub fn begin(&mut self, time_origin_ms: f64) {
+        self.anchor = Anchor::new(time_origin_ms);
+        describe::describe_sdk(&mut self.delivery.envelope.resource);
     }
 
     // ---- who sends
@@ -146,7 +153,7 @@ impl Engine {
         self.pool.is_low()
     }
 
-    pub fn refill(&mut self, random: Box<[u8]>) {
+    pub fn refill(&mut self, random: Vec<u8>) {
         self.pool = Pool::new(random);
     }
 

@@ -1,6 +1,6 @@
 //! Trace ids and span ids: from the system's random source, drawn ahead in one piece.
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// Bytes drawn at once: asking the browser costs a microsecond whatever the amount, and an id needs 8 or 16.
 pub const POOL_BYTES: usize = 4096;
@@ -10,29 +10,35 @@ pub const POOL_BYTES: usize = 4096;
 /// So JavaScript keeps the identity of a span as small integers, without strings, without boxed numbers, and past the end of the span.
 pub type Words = [i32; 7];
 
-/// Bytes of a trace id and a span id behind one another, and some that are zero: seven bytes are two words, and they are read by eights.
-type Bytes = [u8; 32];
+/// A trace id and a span id behind one another, and a byte that is zero: each word is read by four.
+type Bytes = [u8; 25];
+
+/// The bytes that hold a word, and by how many bits it lies above their end: of two words, the second begins in the middle of a byte.
+fn place(index: usize) -> (usize, usize) {
+    (index * 7 / 2, 4 - index % 2 * 4)
+}
 
 pub fn to_words(trace_id: &[u8; 16], span_id: &[u8; 8]) -> Words {
-    let mut bytes: Bytes = [0; 32];
+    let mut bytes: Bytes = [0; 25];
     bytes[..16].copy_from_slice(trace_id);
     bytes[16..24].copy_from_slice(span_id);
-    let mut words = [0; 8];
-    for (index, pair) in words.chunks_exact_mut(2).enumerate() {
-        let bits = bytes.get(index * 7..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_be_bytes(*chunk) >> 8);
-        pair.copy_from_slice(&[(bits >> 28) as i32, bits as i32 & 0x0FFF_FFFF]);
+    let mut words = [0; 7];
+    for (index, word) in words.iter_mut().enumerate() {
+        let (start, shift) = place(index);
+        let bits = bytes.get(start..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u32::from_be_bytes(*chunk));
+        *word = (bits >> shift & 0x0FFF_FFFF) as i32;
     }
-    let [a, b, c, d, e, f, g, _] = words;
-    [a, b, c, d, e, f, g >> 4]
+    words[6] >>= 4;
+    words
 }
 
 pub fn from_words(words: &Words) -> ([u8; 16], [u8; 8]) {
     let [a, b, c, d, e, f, g] = *words;
-    let mut bytes: Bytes = [0; 32];
-    for (index, pair) in [a, b, c, d, e, f, g << 4, 0].chunks_exact(2).enumerate() {
-        if let (&[high, low], Some(room)) = (pair, bytes.get_mut(index * 7..).and_then(<[u8]>::first_chunk_mut)) {
-            // The eighth byte is zero, and the next pair's first.
-            *room = (((high as u64) << 28 | low as u64) << 8).to_be_bytes();
+    let mut bytes: Bytes = [0; 25];
+    for (index, word) in [a, b, c, d, e, f, g << 4].into_iter().enumerate() {
+        let (start, shift) = place(index);
+        if let Some(room) = bytes.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+            *room = (u32::from_be_bytes(*room) | (word as u32) << shift).to_be_bytes();
         }
     }
     let (mut trace_id, mut span_id) = ([0; 16], [0; 8]);
@@ -43,17 +49,17 @@ pub fn from_words(words: &Words) -> ([u8; 16], [u8; 8]) {
 
 /// Random bytes that were drawn and not used yet.
 pub struct Pool {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     used: usize,
 }
 
 impl Pool {
-    pub fn empty() -> Pool {
-        Pool { bytes: Box::new([]), used: 0 }
+    pub const fn empty() -> Pool {
+        Pool { bytes: Vec::new(), used: 0 }
     }
 
     /// From random bytes that were drawn with [`draw`].
-    pub fn new(bytes: Box<[u8]>) -> Pool {
+    pub fn new(bytes: Vec<u8>) -> Pool {
         Pool { bytes, used: 0 }
     }
 
@@ -94,8 +100,8 @@ impl Pool {
 /// Asks the system for random bytes; `None` when it has none to give.
 ///
 /// In the page this calls JavaScript, which a page may have replaced by code that calls webspan: never call it while the engine is borrowed.
-pub fn draw() -> Option<Box<[u8]>> {
-    let mut bytes = alloc::vec![0; POOL_BYTES].into_boxed_slice();
+pub fn draw() -> Option<Vec<u8>> {
+    let mut bytes = alloc::vec![0; POOL_BYTES];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
 }
@@ -125,14 +131,14 @@ mod tests {
         let mut pool = Pool::new(draw().unwrap());
         let first = pool.trace_id();
         assert_ne!(first, pool.trace_id());
-        let mut zeros = Pool::new(alloc::vec![0; 64].into_boxed_slice());
+        let mut zeros = Pool::new(alloc::vec![0; 64]);
         assert_ne!(zeros.trace_id(), [0; 16]);
         assert_ne!(zeros.span_id(), [0; 8]);
     }
 
     #[test]
     fn the_pool_says_when_it_is_low() {
-        let mut pool = Pool::new(alloc::vec![7; 48].into_boxed_slice());
+        let mut pool = Pool::new(alloc::vec![7; 48]);
         assert!(!pool.is_low());
         pool.trace_id();
         pool.span_id();

@@ -34,12 +34,13 @@ fn handle(generation: u16, index: usize) -> i32 {
     (generation as i32) << 16 | index as i32
 }
 
-#[derive(Default)]
 pub struct OpenSpans {
     slots: Vec<Slot>,
 }
 
 impl OpenSpans {
+    pub const NONE: OpenSpans = OpenSpans { slots: Vec::new() };
+
     pub fn count(&self) -> usize {
         self.slots.iter().filter(|slot| slot.open).count()
     }
@@ -50,7 +51,7 @@ impl OpenSpans {
         let evicted = free.is_none() && self.slots.len() >= MAX_OPEN;
         let index = free.unwrap_or_else(|| if evicted { self.eldest() } else { self.slots.len() });
         if index == self.slots.len() {
-            self.slots.push(Slot { span: Box::new(Span::new()), open: false, generation: 0 });
+            self.slots.push(Slot { span: Box::new(const { Span::new() }), open: false, generation: 0 });
         }
         let slot = &mut self.slots[index];
         if evicted {
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_handle_finds_its_span_until_the_end_and_never_the_next_one() {
-        let mut spans = OpenSpans::default();
+        let mut spans = OpenSpans::NONE;
         let (first, _) = open_at(&mut spans, 1.0);
         assert!(spans.get(first).is_some());
         spans.close(first);
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn handles_from_before_all_were_closed_find_no_later_span() {
-        let mut spans = OpenSpans::default();
+        let mut spans = OpenSpans::NONE;
         let (before, _) = open_at(&mut spans, 1.0);
         spans.close_all();
         assert_eq!(spans.count(), 0);
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_span_that_started_first_gives_way_when_all_slots_leak() {
-        let mut spans = OpenSpans::default();
+        let mut spans = OpenSpans::NONE;
         let handles: Vec<i32> = (0..MAX_OPEN).map(|n| open_at(&mut spans, ((n + 5) % MAX_OPEN) as f64).0).collect();
         assert_eq!(spans.count(), MAX_OPEN);
         let (_, evicted) = open_at(&mut spans, 5000.0);
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn handles_stay_positive_and_small_however_often_a_slot_is_used() {
-        let mut spans = OpenSpans::default();
+        let mut spans = OpenSpans::NONE;
         for _ in 0..70_000 {
             let (handle, _) = open_at(&mut spans, 1.0);
             assert!((0..1 << 30).contains(&handle), "small for JavaScript");

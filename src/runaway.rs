@@ -1,5 +1,7 @@
 //! Runaway protection: a page that fetches in an endless loop, or throws in every frame, costs a bounded number of spans.
 
+use alloc::vec::Vec;
+
 const MINUTE_MS: f64 = 60_000.0;
 
 /// Counts what is captured in each minute, each instrumentation scope for itself: a storm of errors leaves the requests their spans. Spans that
@@ -7,21 +9,26 @@ const MINUTE_MS: f64 = 60_000.0;
 pub struct Runaway {
     pub max_per_minute: u32,
     since_ms: f64,
-    counts: [u32; 256],
+    /// By scope, as far as one has captured anything.
+    counts: Vec<u32>,
 }
 
 impl Runaway {
     pub const fn new(max_per_minute: u32) -> Runaway {
-        Runaway { max_per_minute, since_ms: 0.0, counts: [0; 256] }
+        Runaway { max_per_minute, since_ms: 0.0, counts: Vec::new() }
     }
 
     /// Whether one more may be captured in this scope at this time.
     pub fn allows(&mut self, scope: u8, at_ms: f64) -> bool {
         if at_ms - self.since_ms >= MINUTE_MS {
             self.since_ms = at_ms;
-            self.counts = [0; 256];
+            self.counts.clear();
         }
-        let count = &mut self.counts[scope as usize];
+        let index = scope as usize;
+        while self.counts.len() <= index {
+            self.counts.push(0);
+        }
+        let count = &mut self.counts[index];
         *count += 1;
         *count <= self.max_per_minute
     }

@@ -161,7 +161,7 @@ impl Driver {
     }
 
     /// SplitMix64: every run has the same ids.
-    fn random(&mut self) -> Box<[u8]> {
+    fn random(&mut self) -> Vec<u8> {
         let words = (0..POOL_BYTES / 8).flat_map(|_| {
             self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let mixed = (self.seed ^ self.seed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
