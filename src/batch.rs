@@ -126,12 +126,12 @@ impl Queue {
         self.state = state;
     }
 
-    /// When the next batch is due by its count or its age. `None`: nothing waits.
-    pub fn due_ms(&self, rules: &Rules, max_batch: usize) -> Option<f64> {
+    /// When the next batch is due by its count or its age. Infinity: nothing waits.
+    pub fn due_ms(&self, rules: &Rules, max_batch: usize) -> f64 {
         match self.state.waiting {
-            0 => None,
-            count if count >= max_batch => Some(f64::NEG_INFINITY),
-            _ => Some(self.state.since_ms + rules.scheduled_delay_ms),
+            0 => f64::INFINITY,
+            count if count >= max_batch => f64::NEG_INFINITY,
+            _ => self.state.since_ms + rules.scheduled_delay_ms,
         }
     }
 
@@ -291,18 +291,18 @@ mod tests {
     #[test]
     fn a_batch_is_due_by_age_or_by_count() {
         let rules = Rules { max_export_batch_size: 3, ..Rules::DEFAULT };
-        assert_eq!(Queue::EMPTY.due_ms(&rules, 3), None);
-        assert_eq!(queue(&[1]).due_ms(&rules, 3), Some(5100.0));
-        assert_eq!(queue(&[1, 1, 1]).due_ms(&rules, 3), Some(f64::NEG_INFINITY));
+        assert_eq!(Queue::EMPTY.due_ms(&rules, 3), f64::INFINITY);
+        assert_eq!(queue(&[1]).due_ms(&rules, 3), 5100.0);
+        assert_eq!(queue(&[1, 1, 1]).due_ms(&rules, 3), f64::NEG_INFINITY);
     }
 
     #[test]
     fn the_age_is_that_of_the_eldest_that_waits() {
         let mut queue = queue(&[1]);
         push(&mut queue, 1, 3000.0, &Rules::DEFAULT);
-        assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), Some(5100.0));
+        assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), 5100.0);
         queue.take(1, 1, usize::MAX, 4000.0);
-        assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), Some(9000.0));
+        assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), 9000.0);
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
         queue.take(1, 2, usize::MAX, 0.0);
         queue.take(2, 1, usize::MAX, 0.0);
         assert_eq!(queue.put_back(1), 2);
-        assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), Some(f64::NEG_INFINITY), "it has waited before");
+        assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), f64::NEG_INFINITY, "it has waited before");
         queue.take(3, 2, usize::MAX, 0.0);
         assert_eq!(sizes(&queue, 3), [1, 2]);
         assert_eq!(queue.remove(3), 2);

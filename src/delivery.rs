@@ -582,19 +582,18 @@ impl Delivery {
         }
         if self.held {
             self.flushing = false;
-            return Effect::Wait { delay_ms: None };
+            return wait(f64::INFINITY, now_ms);
         }
         let is_offline = self.offline_ms.is_finite();
         let due_ms = self.queue.due_ms(&self.rules, self.batch_limit());
-        if (self.stowing || self.overflows() || is_offline && due_ms.is_some_and(|due_ms| due_ms <= now_ms))
+        if (self.stowing || self.overflows() || is_offline && due_ms <= now_ms)
             && let Some(effect) = self.store_next(now_ms)
         {
             return effect;
         }
         if is_offline {
             self.flushing = false;
-            let delay_ms = due_ms.filter(|_| self.outbox).map(|due_ms| due_ms - now_ms);
-            return Effect::Wait { delay_ms: delay_ms.map(|delay_ms| delay_ms.clamp(0.0, MAX_TIMER_MS)) };
+            return wait(if self.outbox { due_ms } else { f64::INFINITY }, now_ms);
         }
         if !self.wants_slice() {
             self.slice_ms = f64::INFINITY;
@@ -616,8 +615,9 @@ impl Delivery {
         let several = self.hurried && (self.gone || self.failures < DOWN_AFTER_FAILURES);
         if may_send && (several || self.batches.is_empty()) {
             let is_ready = self.slice_ms == f64::INFINITY || self.flushing;
+            let is_due = due_ms <= if self.hurried || self.flushing { f64::MAX } else { now_ms };
             if is_ready
-                && due_ms.is_some_and(|due_ms| self.hurried || self.flushing || due_ms <= now_ms)
+                && is_due
                 && let Some(effect) = self.send_next(now_ms)
             {
                 return effect;
@@ -633,7 +633,7 @@ impl Delivery {
         if self.queue.is_empty() && self.batches.is_empty() {
             self.flushing = false;
         }
-        Effect::Wait { delay_ms: self.delay_ms(now_ms) }
+        wait(self.next_ms(), now_ms)
     }
 
     /// The next batch of those that wait. While the page leaves it has to fit into our share; otherwise a larger one may go without
@@ -881,17 +881,20 @@ impl Delivery {
         self.batches.iter().any(|batch| batch.in_flight)
     }
 
-    fn delay_ms(&self, now_ms: f64) -> Option<f64> {
-        let at_ms = if self.batches.is_empty() {
-            self.queue.due_ms(&self.rules, self.batch_limit()).map(|due_ms| due_ms.max(self.resume_ms))
+    /// When there is something to do, if nothing happens before. Infinity: there is not.
+    fn next_ms(&self) -> f64 {
+        let at_ms = if self.awaits_answer() || self.batches.is_empty() && self.slice_ms < f64::INFINITY {
+            // The answer always comes, as each request has a time limit; and a batch that is due waits for its last slices.
+            f64::INFINITY
+        } else if self.batches.is_empty() {
+            self.queue.due_ms(&self.rules, self.batch_limit()).max(self.resume_ms)
         } else {
-            // Where one is in flight, its answer always comes: each request has a time limit.
-            (!self.awaits_answer()).then_some(self.resume_ms)
+            self.resume_ms
         };
-        let slice_ms = self.slice_ms.is_finite().then_some(self.slice_ms);
-        // A batch that is due waits for its last slices.
-        let at_ms = if self.batches.is_empty() { slice_ms.or(at_ms) } else { at_ms.into_iter().chain(slice_ms).reduce(f64::min) };
-        let at_ms = at_ms.unwrap_or(f64::INFINITY).min(self.refresh_ms);
-        (at_ms < f64::INFINITY).then(|| (at_ms - now_ms).clamp(0.0, MAX_TIMER_MS))
+        at_ms.min(self.slice_ms).min(self.refresh_ms)
     }
+}
+
+fn wait(until_ms: f64, now_ms: f64) -> Effect {
+    Effect::Wait { delay_ms: (until_ms < f64::INFINITY).then(|| (until_ms - now_ms).clamp(0.0, MAX_TIMER_MS)) }
 }
