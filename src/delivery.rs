@@ -334,16 +334,13 @@ impl Delivery {
 
     /// A batch is in the outbox, or could not be put there: then its spans wait again, and no others are put there.
     pub fn settle_store(&mut self, id: i32, is_stored: bool) {
-        if self.batches.iter().any(|batch| batch.id == id) {
+        if self.position(id).is_some() {
             return;
         }
         if is_stored {
             self.remove(id, true);
         } else {
-            self.forget_report(id, false);
-            let count = self.queue.put_back(id);
-            self.counts.stored -= count;
-            self.counts.queued += count;
+            self.put_back(id);
             self.outbox = false;
             // What fits may still get away.
             self.hurried = self.leaving;
@@ -364,19 +361,22 @@ impl Delivery {
     /// of their spans.
     fn recall(&mut self, in_flight: bool) -> u32 {
         let mut recalled = 0;
-        while let Some(index) =
-            self.batches.iter().position(|batch| batch.in_flight == in_flight && batch.keepalive_bytes == 0 && !batch.deferred)
+        while let Some(batch) =
+            self.batches.iter().find(|batch| batch.in_flight == in_flight && batch.keepalive_bytes == 0 && !batch.deferred)
         {
-            let batch = self.batches.swap_remove(index);
             recalled += self.put_back(batch.id);
         }
         recalled
     }
 
-    fn put_back(&mut self, batch: i32) -> u32 {
-        self.forget_report(batch, false);
-        let count = self.queue.put_back(batch);
-        self.counts.in_flight -= count;
+    /// The spans of a batch that has left, or was to be stored, wait again; their number.
+    fn put_back(&mut self, id: i32) -> u32 {
+        let count = self.queue.put_back(id);
+        if self.forget(id, false) {
+            self.counts.in_flight -= count;
+        } else {
+            self.counts.stored -= count;
+        }
         self.counts.queued += count;
         count
     }
@@ -415,13 +415,9 @@ impl Delivery {
     /// What came of a request. `random` is from 0 to 1, `rejected` the spans that a partial success tells of.
     pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
         // A batch that was taken back is not waited for any more.
-        let Some(index) = self.position(id).filter(|index| self.batches[*index].in_flight) else { return };
-        let batch = &mut self.batches[index];
+        let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id && batch.in_flight) else { return };
         if self.gone && batch.keepalive_bytes > 0 && *answer == Answer::NetworkError {
-            self.batches.swap_remove(index);
-            let count = self.remove(id, true);
-            self.counts.in_flight -= count;
-            self.counts.unacknowledged += count;
+            self.counts.unacknowledged += self.remove(id, true);
             return;
         }
         let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
@@ -431,7 +427,8 @@ impl Delivery {
             batch.plain = true;
             return;
         }
-        let elapsed_ms = now_ms.min(self.offline_ms) - batch.first_sent_ms;
+        let Batch { first_sent_ms, gzip, plain, .. } = *batch;
+        let elapsed_ms = now_ms.min(self.offline_ms) - first_sent_ms;
         // Of several that left together the last one counts, for all of them.
         let failures = self.failures + u32::from(!self.awaits_answer());
         let verdict = retry::decide(*answer, &self.retry, failures, elapsed_ms, random);
@@ -444,39 +441,35 @@ impl Delivery {
             self.failures = 0;
             self.resume_ms = now_ms;
         }
-        if let Verdict::Retry { .. } = verdict {
-            if self.outbox && (self.leaving || self.offline_ms.is_finite()) {
-                self.stow();
-            }
-            return;
-        }
-        let batch = self.batches.swap_remove(index);
-        if let Verdict::GiveUp { .. } = verdict
-            && self.outbox
-        {
-            self.put_back(id);
-            self.stowing = true;
-            return;
-        }
-        if verdict == Verdict::Delivered && batch.gzip {
-            self.compression = Compression::Accepted;
-        } else if verdict == Verdict::Delivered && batch.plain && self.compression != Compression::Accepted {
-            self.compression = Compression::Off;
-            self.reports.push(Effect::Uncompressed);
-        }
-        let count = self.queue.batch(id).count();
-        if verdict != Verdict::Delivered && status == 413 && count > 1 {
-            // Too large for this collector, and two halves may not be.
-            self.max_batch = self.max_batch.min(count / 2);
-            self.put_back(id);
-            return;
-        }
-        let count = self.remove(id, verdict == Verdict::Delivered);
-        self.counts.in_flight -= count;
         match verdict {
-            Verdict::Refused => self.lose(Loss::Refused, count, status),
-            Verdict::GiveUp { .. } => self.lose(Loss::Expired, count, status),
-            _ => {
+            Verdict::Retry { .. } | Verdict::GiveUp { .. } => {
+                let is_last = matches!(verdict, Verdict::GiveUp { .. });
+                if self.outbox && (is_last || self.leaving || self.offline_ms.is_finite()) {
+                    self.stow();
+                } else if is_last {
+                    let count = self.remove(id, false);
+                    self.lose(Loss::Expired, count, status);
+                }
+            }
+            Verdict::Refused => {
+                let count = self.queue.batch(id).count();
+                if status == 413 && count > 1 {
+                    // Too large for this collector, and two halves may not be.
+                    self.max_batch = self.max_batch.min(count / 2);
+                    self.put_back(id);
+                } else {
+                    let count = self.remove(id, false);
+                    self.lose(Loss::Refused, count, status);
+                }
+            }
+            Verdict::Delivered => {
+                if gzip {
+                    self.compression = Compression::Accepted;
+                } else if plain && self.compression != Compression::Accepted {
+                    self.compression = Compression::Off;
+                    self.reports.push(Effect::Uncompressed);
+                }
+                let count = self.remove(id, true);
                 let rejected = rejected.min(count);
                 self.counts.delivered += count - rejected;
                 if rejected > 0 {
@@ -498,12 +491,11 @@ impl Delivery {
             self.defer_bytes = (self.defer_bytes / 2) & !(LEAST_DEFERRED_BYTES - 1);
             self.refresh_ms = f64::NEG_INFINITY;
         }
-        let Some(index) = self.position(id) else { return };
-        self.batches.swap_remove(index);
+        if self.position(id).is_none() {
+            return;
+        }
         if sent == Some(true) {
-            let count = self.remove(id, true);
-            self.counts.in_flight -= count;
-            self.counts.unacknowledged += count;
+            self.counts.unacknowledged += self.remove(id, true);
         } else {
             self.put_back(id);
         }
@@ -514,12 +506,15 @@ impl Delivery {
     }
 
     /// The spans of a batch are delivered, stored, or lost; their number. `told`: so is what it tells of losses.
-    fn remove(&mut self, batch: i32, told: bool) -> u32 {
-        self.forget_report(batch, told);
+    fn remove(&mut self, id: i32, told: bool) -> u32 {
         if self.deferred {
             self.refresh_ms = f64::NEG_INFINITY;
         }
-        self.queue.remove(batch)
+        let count = self.queue.remove(id);
+        if self.forget(id, told) {
+            self.counts.in_flight -= count;
+        }
+        count
     }
 
     fn lose(&mut self, loss: Loss, spans: u32, status: u16) {
@@ -556,14 +551,19 @@ impl Delivery {
         }
     }
 
-    /// A batch is none any more; `told`: what it tells of losses is.
-    fn forget_report(&mut self, batch: i32, told: bool) {
-        if self.reported_by == batch {
+    /// A batch is none any more; `told`: what it tells of losses is. Whether it was to be sent, and not to be stored.
+    fn forget(&mut self, id: i32, told: bool) -> bool {
+        if self.reported_by == id {
             self.reported_by = WAITING;
             if told {
                 self.losses.clear();
             }
         }
+        let index = self.position(id);
+        if let Some(index) = index {
+            self.batches.swap_remove(index);
+        }
+        index.is_some()
     }
 
     fn lose_quietly(&mut self, loss: Loss, spans: u32) {
@@ -675,7 +675,7 @@ impl Delivery {
         if count > 0 {
             self.encode(id, false);
         } else {
-            self.forget_report(id, false);
+            self.forget(id, false);
         }
         (count, false)
     }
@@ -855,7 +855,6 @@ impl Delivery {
         // A single span does not get smaller: it lets others go first while there is hurry, and then goes as it is.
         let can_wait = self.hurried || self.queue.batch(id).count() > 1;
         if !fits && self.leaving && can_wait {
-            self.batches.swap_remove(index);
             self.put_back(id);
             return None;
         }
