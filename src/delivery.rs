@@ -141,12 +141,12 @@ impl Envelope {
     fn put<'a>(&self, out: &mut Vec<u8>, spans: impl Iterator<Item = (u8, &'a [u8])> + Clone) {
         // The schema says what the names mean: those of old are in none that is current.
         let schema = if self.semconv == Semconv::Stable { trace::SCHEMA_URL } else { b"" };
-        trace::export_request(out, &trace::resource_message(&self.resource), &self.scopes, schema, spans);
+        trace::export_request(out, &self.resource, &self.scopes, schema, spans);
     }
 
     /// Bytes of a request without spans.
     fn bytes(&self) -> usize {
-        trace::envelope_size(&trace::resource_message(&self.resource), &self.scopes)
+        trace::envelope_size(&self.resource, &self.scopes)
     }
 }
 

@@ -115,57 +115,44 @@ pub fn scope_message(name: &[u8], version: &[u8]) -> Vec<u8> {
     message
 }
 
-/// The resource of every request, as the bytes of its message.
-pub fn resource_message(attributes: &Attributes) -> Vec<u8> {
-    let mut message = Vec::new();
-    message.extend_from_slice(attributes.bytes());
-    resource::DROPPED_ATTRIBUTES_COUNT.put_count(&mut message, attributes.dropped);
-    message
-}
-
 /// One `ExportTraceServiceRequest`. `spans` are finished ones, each with the index of its scope; a scope without spans is left out.
-///
-/// Sizes are added up first, so that every byte is written once and nothing is moved.
 pub fn export_request<'a>(
     out: &mut Vec<u8>,
-    resource: &[u8],
+    resource: &Attributes,
     scopes: &[Vec<u8>],
     schema_url: &[u8],
     spans: impl Iterator<Item = (u8, &'a [u8])> + Clone,
 ) {
-    // The field has the same number in both messages that hold it.
-    let schema_size = if schema_url.is_empty() { 0 } else { scope_spans::SCHEMA_URL.len_size(schema_url.len()) };
-    let of_scope = |index: usize| spans.clone().filter(move |(scope, _)| *scope as usize == index);
-    let group_size = |index: usize, scope: &[u8]| match of_scope(index).map(|(_, span)| scope_spans::SPANS.len_size(span.len())).sum() {
-        0 => 0,
-        spans_size => scope_spans::SCOPE.len_size(scope.len()) + spans_size + schema_size,
-    };
-    let mut size = resource_spans::RESOURCE.len_size(resource.len()) + schema_size;
+    let resource_spans = request::RESOURCE_SPANS.open(out);
+    let described = resource_spans::RESOURCE.open(out);
+    out.extend_from_slice(resource.bytes());
+    resource::DROPPED_ATTRIBUTES_COUNT.put_count(out, resource.dropped);
+    described.close(out);
     for (index, scope) in scopes.iter().enumerate() {
-        let group_size = group_size(index, scope);
-        if group_size > 0 {
-            size += resource_spans::SCOPE_SPANS.len_size(group_size);
+        let mut scope_spans = None;
+        for (_, span) in spans.clone().filter(|(scope, _)| *scope as usize == index) {
+            scope_spans.get_or_insert_with(|| {
+                let opened = resource_spans::SCOPE_SPANS.open(out);
+                scope_spans::SCOPE.put_bytes(out, scope);
+                opened
+            });
+            scope_spans::SPANS.put_bytes(out, span);
         }
-    }
-    request::RESOURCE_SPANS.put_len(out, size);
-    resource_spans::RESOURCE.put_bytes(out, resource);
-    for (index, scope) in scopes.iter().enumerate() {
-        let group_size = group_size(index, scope);
-        if group_size > 0 {
-            resource_spans::SCOPE_SPANS.put_len(out, group_size);
-            scope_spans::SCOPE.put_bytes(out, scope);
-            for (_, span) in of_scope(index) {
-                scope_spans::SPANS.put_bytes(out, span);
-            }
+        if let Some(opened) = scope_spans {
             scope_spans::SCHEMA_URL.put_some_bytes(out, schema_url);
+            opened.close(out);
         }
     }
     resource_spans::SCHEMA_URL.put_some_bytes(out, schema_url);
+    resource_spans.close(out);
 }
 
 /// Upper bound of what [`export_request`] adds to the spans of these scopes.
-pub fn envelope_size(resource: &[u8], scopes: &[Vec<u8>]) -> usize {
+pub fn envelope_size(resource: &Attributes, scopes: &[Vec<u8>]) -> usize {
     const TAG_AND_LENGTH: usize = 6;
     let schema = TAG_AND_LENGTH + SCHEMA_URL.len();
-    2 * TAG_AND_LENGTH + resource.len() + schema + scopes.iter().map(|scope| 2 * TAG_AND_LENGTH + scope.len() + schema).sum::<usize>()
+    3 * TAG_AND_LENGTH
+        + resource.bytes().len()
+        + schema
+        + scopes.iter().map(|scope| 2 * TAG_AND_LENGTH + scope.len() + schema).sum::<usize>()
 }

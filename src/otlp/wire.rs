@@ -81,9 +81,31 @@ impl Field {
     pub fn put_len(self, out: &mut Vec<u8>, bytes: usize) {
         self.put_varint(out, bytes as u64);
     }
+    /// Tag, and room for the length of what is appended until [`Open::close`].
+    pub fn open(self, out: &mut Vec<u8>) -> Open {
+        out.extend_from_slice(&[self.0 as u8, 0, 0, 0, 0]);
+        Open { start: out.len() }
+    }
     /// Bytes that a `Len` field takes when its content has `content` of them.
     pub const fn len_size(self, content: usize) -> usize {
         varint_size(self.0 as u64) + varint_size(content as u64) + content
+    }
+}
+
+/// A `Len` field whose content is being written.
+pub struct Open {
+    start: usize,
+}
+
+impl Open {
+    /// Four bytes also for a short length, which a varint may have. <https://protobuf.dev/programming-guides/encoding/#varints>
+    #[inline(never)]
+    pub fn close(self, out: &mut [u8]) {
+        let bytes = (out.len() - self.start) as u32;
+        let sevens = bytes & 0x7F | (bytes << 1) & 0x7F00 | (bytes << 2) & 0x7F_0000 | (bytes << 3) & 0x7F00_0000;
+        if let Some(room) = out.get_mut(self.start - 4..).and_then(<[u8]>::first_chunk_mut) {
+            *room = (sevens | 0x80_8080).to_le_bytes();
+        }
     }
 }
 
