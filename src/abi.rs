@@ -229,7 +229,9 @@ pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv
         door.engine.sampler = Sampler::ratio(ratio);
         door.engine.show = show;
         door.engine.delivery.endpoint = endpoint;
-        door.engine.redactor = Some(if redact { Redactor::new() } else { Redactor::of_credentials() });
+        if redact {
+            door.engine.redactor = Redactor::new();
+        }
         door.engine.delivery.envelope.semconv = match semconv {
             0 => Semconv::Stable,
             1 => Semconv::Legacy,
@@ -241,17 +243,13 @@ pub fn set_options(ratio: f64, show: bool, endpoint: bool, redact: bool, semconv
 /// Text: one more query key whose value is a secret.
 #[wasm_bindgen]
 pub fn add_secret_key(key_bytes: i32) {
-    with(|door| {
-        if let Some(redactor) = &mut door.engine.redactor {
-            redactor.add_key(door.area.texts().next(key_bytes));
-        }
-    })
+    with(|door| door.engine.redactor.add_key(door.area.texts().next(key_bytes)))
 }
 
 /// Text: a URL. It is put back without its secrets; its length.
 #[wasm_bindgen]
 pub fn redact_url(bytes: i32) -> i32 {
-    with(|door| match door.engine.redactor.as_ref().and_then(|redactor| redactor.text(door.area.texts().next(bytes))) {
+    with(|door| match door.engine.redactor.text(door.area.texts().next(bytes)) {
         Some(redacted) => door.put(&redacted),
         None => bytes,
     })

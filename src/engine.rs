@@ -62,7 +62,7 @@ pub struct Engine {
     pub anchor: Anchor,
     pub limits: Limits,
     pub sampler: Sampler,
-    pub redactor: Option<Redactor>,
+    pub redactor: Redactor,
     pub runaway: Runaway,
     /// Show each finished span.
     pub show: bool,
@@ -90,8 +90,8 @@ impl Engine {
     pub const BLANK: Engine = Engine {
         anchor: Anchor::new(0.0),
         limits: Limits::DEFAULT,
-        sampler: Sampler::AlwaysOn,
-        redactor: None,
+        sampler: Sampler::ALWAYS_ON,
+        redactor: Redactor::of_credentials(),
         runaway: Runaway::new(u32::MAX),
         show: false,
         delivery: Delivery::new(Attributes::new(resource::ATTRIBUTES)),
@@ -411,8 +411,8 @@ impl Engine {
 }
 
 /// Text without its secrets: any text of the page's may hold a URL. `room` is for text that had some.
-fn clean<'a>(redactor: &Option<Redactor>, text: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
-    match redactor.as_ref().and_then(|redactor| redactor.text(text)) {
+fn clean<'a>(redactor: &Redactor, text: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    match redactor.text(text) {
         Some(redacted) => {
             *room = redacted;
             room
@@ -422,7 +422,7 @@ fn clean<'a>(redactor: &Option<Redactor>, text: &'a [u8], room: &'a mut Vec<u8>)
 }
 
 /// What may be recorded of a value: text without its secrets, and cut.
-fn allowed<'a>(redactor: &Option<Redactor>, limits: &Limits, value: Value<'a>, room: &'a mut Vec<u8>) -> Value<'a> {
+fn allowed<'a>(redactor: &Redactor, limits: &Limits, value: Value<'a>, room: &'a mut Vec<u8>) -> Value<'a> {
     match value {
         Value::Text(text) => Value::Text(cut(clean(redactor, text, room), limits.attribute_value_length)),
         value => value,

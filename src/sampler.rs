@@ -2,25 +2,21 @@
 
 use crate::context::{SAMPLED, SpanContext};
 
-/// What a root span does; a span with a parent does as its parent did.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Sampler {
-    AlwaysOn,
-    AlwaysOff,
-    /// Traces whose folded id lies below this bound: with the same ratio, the same traces as OpenTelemetry JS keeps.
-    Ratio {
-        bound: u32,
-    },
+/// What a root span does; a span with a parent does as its parent did. Traces are kept whose folded id lies below this bound: with the same
+/// ratio, the same traces as OpenTelemetry JS keeps.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Sampler {
+    bound: u64,
 }
 
 impl Sampler {
+    pub const ALWAYS_ON: Sampler = Sampler { bound: 1 << 32 };
+    pub const ALWAYS_OFF: Sampler = Sampler { bound: 0 };
+
     /// `ratio` of all traces, from 0 to 1.
     pub fn ratio(ratio: f64) -> Sampler {
-        match ratio {
-            ratio if ratio >= 1.0 => Sampler::AlwaysOn,
-            ratio if ratio > 0.0 => Sampler::Ratio { bound: (ratio * u32::MAX as f64) as u32 },
-            _ => Sampler::AlwaysOff,
-        }
+        // What is below zero or no number counts as zero.
+        if ratio >= 1.0 { Sampler::ALWAYS_ON } else { Sampler { bound: (ratio * f64::from(u32::MAX)) as u64 } }
     }
 
     /// `decided` is the word of a sampler function of the page, which comes before ours and is asked for each span.
@@ -31,11 +27,7 @@ impl Sampler {
         if let Some(parent) = parent {
             return parent.flags & SAMPLED != 0;
         }
-        match self {
-            Sampler::AlwaysOn => true,
-            Sampler::AlwaysOff => false,
-            Sampler::Ratio { bound } => fold(trace_id) < bound,
-        }
+        u64::from(fold(trace_id)) < self.bound
     }
 }
 
@@ -54,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_child_does_as_its_parent_whatever_the_sampler_says() {
-        for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff, Sampler::ratio(0.5)] {
+        for sampler in [Sampler::ALWAYS_ON, Sampler::ALWAYS_OFF, Sampler::ratio(0.5)] {
             assert!(sampler.samples(None, Some(&parent(SAMPLED)), &[1; 16]));
             assert!(!sampler.samples(None, Some(&parent(0)), &[1; 16]));
         }
@@ -62,8 +54,8 @@ mod tests {
 
     #[test]
     fn the_pages_own_word_comes_first() {
-        assert!(!Sampler::AlwaysOn.samples(Some(false), Some(&parent(SAMPLED)), &[1; 16]));
-        assert!(Sampler::AlwaysOff.samples(Some(true), None, &[1; 16]));
+        assert!(!Sampler::ALWAYS_ON.samples(Some(false), Some(&parent(SAMPLED)), &[1; 16]));
+        assert!(Sampler::ALWAYS_OFF.samples(Some(true), None, &[1; 16]));
     }
 
     #[test]
@@ -93,13 +85,13 @@ mod tests {
     #[test]
     fn the_ends_of_the_ratio_are_all_and_nothing() {
         for (ratio, sampler) in [
-            (1.0, Sampler::AlwaysOn),
-            (2.0, Sampler::AlwaysOn),
-            (0.0, Sampler::AlwaysOff),
-            (-1.0, Sampler::AlwaysOff),
-            (f64::NAN, Sampler::AlwaysOff),
+            (1.0, Sampler::ALWAYS_ON),
+            (2.0, Sampler::ALWAYS_ON),
+            (0.0, Sampler::ALWAYS_OFF),
+            (-1.0, Sampler::ALWAYS_OFF),
+            (f64::NAN, Sampler::ALWAYS_OFF),
         ] {
-            assert!(Sampler::ratio(ratio) == sampler, "{ratio}");
+            assert_eq!(Sampler::ratio(ratio), sampler, "{ratio}");
         }
     }
 }

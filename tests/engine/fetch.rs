@@ -80,7 +80,7 @@ fn secrets_are_taken_out_of_the_url_before_anything_is_stored() {
     let mut page = Driver::new();
     let mut redactor = Redactor::new();
     redactor.add_key(b"coupon");
-    page.engine.redactor = Some(redactor);
+    page.engine.redactor = redactor;
     let span = requested_in(&mut page, "GET", "https://me:pw@api.example:444/a?token=t&x=1&coupon=c#access_token=f", |_, _| ());
     let redacted = "https://REDACTED:REDACTED@api.example:444/a?token=REDACTED&x=1&coupon=REDACTED#access_token=REDACTED";
     assert_eq!(attribute(&span.attributes, "url.full"), text(redacted));

@@ -13,17 +13,17 @@ fn parent(flags: u8, remote: bool) -> SpanContext {
 fn a_span_is_recorded_as_the_page_the_parent_and_the_ratio_say_in_that_order() {
     let cases = [
         // sampler, parent's flags, the page's word, recorded
-        (Sampler::AlwaysOn, None, None, true),
-        (Sampler::AlwaysOff, None, None, false),
-        (Sampler::AlwaysOn, Some(0), None, false),
-        (Sampler::AlwaysOff, Some(SAMPLED), None, true),
-        (Sampler::AlwaysOn, Some(RANDOM), None, false),
+        (Sampler::ALWAYS_ON, None, None, true),
+        (Sampler::ALWAYS_OFF, None, None, false),
+        (Sampler::ALWAYS_ON, Some(0), None, false),
+        (Sampler::ALWAYS_OFF, Some(SAMPLED), None, true),
+        (Sampler::ALWAYS_ON, Some(RANDOM), None, false),
         (Sampler::ratio(0.0), Some(SAMPLED), None, true),
         (Sampler::ratio(1.0), Some(0), None, false),
-        (Sampler::AlwaysOn, None, Some(false), false),
-        (Sampler::AlwaysOff, None, Some(true), true),
-        (Sampler::AlwaysOn, Some(SAMPLED), Some(false), false),
-        (Sampler::AlwaysOff, Some(0), Some(true), true),
+        (Sampler::ALWAYS_ON, None, Some(false), false),
+        (Sampler::ALWAYS_OFF, None, Some(true), true),
+        (Sampler::ALWAYS_ON, Some(SAMPLED), Some(false), false),
+        (Sampler::ALWAYS_OFF, Some(0), Some(true), true),
     ];
     for (index, (sampler, parent_flags, decided, recorded)) in cases.into_iter().enumerate() {
         for remote in [false, true] {
@@ -42,12 +42,12 @@ fn a_span_is_recorded_as_the_page_the_parent_and_the_ratio_say_in_that_order() {
 #[test]
 fn a_span_that_is_not_recorded_has_a_context_and_its_children_are_not_recorded_either() {
     let mut page = Driver::new();
-    page.engine.sampler = Sampler::AlwaysOff;
+    page.engine.sampler = Sampler::ALWAYS_OFF;
     assert_eq!(page.start_as("root", |_| ()), None);
     let root = page.engine.started;
     assert!(root.is_valid() && !root.is_sampled());
     // Even should the sampler change its mind: a trace is whole or not there.
-    page.engine.sampler = Sampler::AlwaysOn;
+    page.engine.sampler = Sampler::ALWAYS_ON;
     assert_eq!(page.child("child", root), None);
     let child = page.engine.started;
     assert_eq!(child.trace_id, root.trace_id);
@@ -109,7 +109,7 @@ fn the_ratio_decides_by_trace_so_that_every_span_of_it_is_kept_or_none() {
 #[test]
 fn a_request_that_is_not_recorded_still_has_a_context_for_its_headers() {
     let mut page = Driver::new();
-    page.engine.sampler = Sampler::AlwaysOff;
+    page.engine.sampler = Sampler::ALWAYS_OFF;
     let start = |page: &mut Driver| page.start_as("GET", |_| ());
     assert_eq!(start(&mut page), None);
     let first = page.engine.started;

@@ -347,7 +347,7 @@ fn secrets_leave_in_no_text_of_a_span() {
     const SECRET: &str = "hunter2";
     let url = format!("https://me:{SECRET}@shop.example/?token={SECRET}");
     let mut page = Driver::new();
-    page.engine.redactor = Some(Redactor::new());
+    page.engine.redactor = Redactor::new();
     page.engine.show = true;
     let handle = page.start_request("GET", &url);
     page.set_text(handle, "attribute", &url);
