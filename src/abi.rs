@@ -119,10 +119,10 @@ impl Door {
         let name = texts.next(name_bytes);
         let start = Start { name, kind, scope, at_ms, parent, decided, captured: how & CAPTURED != 0 };
         let started = match url_bytes {
-            Some(bytes) => self.engine.start_request(&start, texts.next(bytes)),
+            Some(bytes) => self.engine.start_request(start, texts.next(bytes)),
             None => self.engine.start(&start),
         };
-        let Some(handle) = started.handle() else { return NEEDS_RANDOM };
+        let Some(handle) = started else { return NEEDS_RANDOM };
         self.tell(self.engine.started);
         handle
     }

@@ -24,14 +24,7 @@ use crate::sampler::Sampler;
 use crate::span::{KIND_CLIENT, KIND_INTERNAL, Span, SpanKind, StatusCode};
 use crate::time::Anchor;
 
-#[derive(Debug, PartialEq)]
-pub enum Started {
-    Recording(i32),
-    NotRecording,
-    /// Nothing happened: draw random bytes, hand them to [`Engine::refill`], and start again.
-    NeedsRandom,
-}
-
+#[derive(Clone, Copy)]
 pub struct Start<'a> {
     pub name: &'a [u8],
     pub kind: SpanKind,
@@ -157,10 +150,11 @@ impl Engine {
         self.pool = Pool::new(random);
     }
 
-    /// After this, [`Engine::started`] is the context of the new span, recorded or not.
-    pub fn start(&mut self, start: &Start) -> Started {
+    /// The handle of the new span, or [`NOT_RECORDING`]; [`Engine::started`] is its context in either case. `None`: nothing happened; draw random
+    /// bytes, hand them to [`Engine::refill`], and start again.
+    pub fn start(&mut self, start: &Start) -> Option<i32> {
         if self.needs_random() {
-            return Started::NeedsRandom;
+            return None;
         }
         let parent = start.parent.as_ref().filter(|parent| parent.is_valid());
         let trace_id = parent.map_or_else(|| self.pool.trace_id(), |parent| parent.trace_id);
@@ -169,12 +163,12 @@ impl Engine {
         let flags = random | if sampled { SAMPLED } else { 0 };
         self.started = SpanContext { trace_id, span_id: self.pool.span_id(), flags, remote: false };
         if !sampled {
-            return Started::NotRecording;
+            return Some(NOT_RECORDING);
         }
         if start.captured && !self.runaway.allows(start.scope, start.at_ms) {
             self.started.flags = random;
             self.delivery.push_lost(Loss::RateLimited);
-            return Started::NotRecording;
+            return Some(NOT_RECORDING);
         }
         let (handle, span, evicted) = self.open.open();
         span.start(self.started, parent, start.kind, start.scope, self.anchor, start.at_ms);
@@ -184,7 +178,7 @@ impl Engine {
         if evicted {
             self.delivery.push_lost(Loss::Evicted);
         }
-        Started::Recording(handle)
+        Some(handle)
     }
 
     /// The open span of a handle.
@@ -324,15 +318,17 @@ impl Engine {
     // ---- requests
 
     /// A span of a request, which has its method in the place of a name.
-    pub fn start_request(&mut self, start: &Start, url: &[u8]) -> Started {
-        let method = start.name;
-        let started = self.start(&Start { name: b"", kind: KIND_CLIENT, captured: true, ..*start });
-        if let Some(span) = started.handle().and_then(|handle| self.open.get(handle)) {
+    pub fn start_request(&mut self, mut start: Start, url: &[u8]) -> Option<i32> {
+        let method = core::mem::take(&mut start.name);
+        start.kind = KIND_CLIENT;
+        start.captured = true;
+        let handle = self.start(&start)?;
+        if let Some(span) = self.open.get(handle) {
             let method = clean(&self.redactor, method, &mut self.room);
             let url = clean(&self.redactor, http::without_content(url), &mut self.cleaned);
             http::describe_request(span, &Request { method, url }, &self.limits);
         }
-        started
+        Some(handle)
     }
 
     pub fn response(&mut self, handle: i32, status: u16) {
@@ -394,7 +390,7 @@ impl Engine {
         let scope = self.scope(describe::SDK_NAME, describe::SDK_VERSION);
         let name = names::SPAN_DROPPED.as_bytes();
         let start = Start { name, kind: KIND_INTERNAL, scope, at_ms: now_ms, parent: None, decided: Some(true), captured: false };
-        if let Started::Recording(handle) = self.start(&start)
+        if let Some(handle) = self.start(&start)
             && let Some(span) = self.open.get(handle)
         {
             for &(loss, name) in &names::DROPPED {
@@ -426,15 +422,5 @@ fn allowed<'a>(redactor: &Redactor, limits: &Limits, value: Value<'a>, room: &'a
     match value {
         Value::Text(text) => Value::Text(cut(clean(redactor, text, room), limits.attribute_value_length)),
         value => value,
-    }
-}
-
-impl Started {
-    pub fn handle(&self) -> Option<i32> {
-        match self {
-            Started::Recording(handle) => Some(*handle),
-            Started::NotRecording => Some(NOT_RECORDING),
-            Started::NeedsRandom => None,
-        }
     }
 }

@@ -11,8 +11,9 @@ use prost::Message;
 use webspan::attributes::Value;
 use webspan::context::SpanContext;
 use webspan::delivery::{Delivery, Effect, Loss};
-use webspan::engine::{Engine, Start, Started};
+use webspan::engine::{Engine, Start};
 use webspan::id::POOL_BYTES;
+use webspan::open::NOT_RECORDING;
 use webspan::retry::Answer;
 
 /// 2023-11-14T22:13:20Z
@@ -143,21 +144,18 @@ impl Driver {
     pub fn start_request(&mut self, method: &str, url: &str) -> i32 {
         let name = method.as_bytes();
         let start = Start { name, kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None, captured: false };
-        self.recorded(|engine| engine.start_request(&start, url.as_bytes())).expect("a root span is recorded unless the sampler says no")
+        self.recorded(|engine| engine.start_request(start, url.as_bytes())).expect("a root span is recorded unless the sampler says no")
     }
 
-    fn recorded(&mut self, start: impl Fn(&mut Engine) -> Started) -> Option<i32> {
+    fn recorded(&mut self, start: impl Fn(&mut Engine) -> Option<i32>) -> Option<i32> {
         let mut started = start(&mut self.engine);
-        if started == Started::NeedsRandom {
+        if started.is_none() {
             let random = self.random();
             self.engine.refill(random);
             started = start(&mut self.engine);
         }
-        match started {
-            Started::Recording(handle) => Some(handle),
-            Started::NotRecording => None,
-            Started::NeedsRandom => panic!("a full pool has random bytes"),
-        }
+        let handle = started.expect("a full pool has random bytes");
+        (handle != NOT_RECORDING).then_some(handle)
     }
 
     /// SplitMix64: every run has the same ids.

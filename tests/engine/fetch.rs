@@ -171,7 +171,7 @@ fn a_request_is_a_child_of_what_was_active() {
     let start =
         webspan::engine::Start { name: b"GET", kind: 0, scope: 0, at_ms: 1000.0, parent: Some(parent), decided: None, captured: true };
     page.spans(0..1); // Random bytes are there from here on.
-    let handle = page.engine.start_request(&start, URL.as_bytes()).handle().unwrap();
+    let handle = page.engine.start_request(start, URL.as_bytes()).unwrap();
     page.end(handle);
     page.flush();
     let span = page.only_request().spans().pop().unwrap();
