@@ -32,14 +32,14 @@ pub fn write(context: &SpanContext, out: &mut Vec<u8>) {
 pub fn read(value: &[u8]) -> Option<SpanContext> {
     let text = trim(value);
     let mut rest = text;
-    let mut take_hex = |bytes: &mut [u8]| take_part(&mut rest, b"-").is_some_and(|part| read_hex(part, bytes));
     let mut context = SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: true };
     let (mut version, mut flags) = ([0], [0]);
-    let well_formed = take_hex(&mut version)
-        && take_hex(&mut context.trace_id)
-        && take_hex(&mut context.span_id)
-        && take_hex(&mut flags)
-        && context.is_valid();
+    let fields: [&mut [u8]; 4] = [&mut version, &mut context.trace_id, &mut context.span_id, &mut flags];
+    for field in fields {
+        if !read_hex(take_part(&mut rest, b"-")?, field) {
+            return None;
+        }
+    }
     // Later versions may only add fields behind these; version ff is none.
     let complete = match version {
         [0x00] => text.len() == LENGTH,
@@ -47,7 +47,7 @@ pub fn read(value: &[u8]) -> Option<SpanContext> {
         _ => true,
     };
     context.flags = flags[0] & KNOWN_FLAGS;
-    (well_formed && complete).then_some(context)
+    (complete && context.is_valid()).then_some(context)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub fn read(value: &[u8]) -> Option<Vec<u8>> {
         }
     }
     let mut out = Vec::new();
-    for member in members {
+    for member in &members {
         if !member.is_empty() {
             out.extend_from_slice(member);
             out.extend_from_slice(b",");
