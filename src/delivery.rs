@@ -392,13 +392,12 @@ impl Delivery {
 
     /// What has not been sent is lost, for this reason.
     pub fn discard(&mut self, loss: Loss) {
-        let sent = self.batches.iter().filter(|batch| batch.in_flight);
-        let sent: u32 = sent.map(|batch| self.queue.batch(batch.id).count() as u32).sum();
+        self.recall(false);
         let storing = self.storing();
-        self.lose_quietly(loss, self.counts.queued + self.counts.in_flight - sent + storing);
+        self.lose_quietly(loss, self.counts.queued + storing);
         self.counts.stored -= storing;
         // What has left cannot be called back for certain.
-        self.counts.unacknowledged += sent;
+        self.counts.unacknowledged += self.counts.in_flight;
         self.counts.queued = 0;
         self.counts.in_flight = 0;
         self.dissolve();
@@ -607,9 +606,9 @@ impl Delivery {
         let may_send = self.hurried || self.flushing || self.resume_ms <= now_ms;
         if !in_flight
             && may_send
-            && let Some(again) = self.batches.first()
+            && let Some(&again) = self.batches.first()
         {
-            return self.send(again.id);
+            return self.send_again(again);
         }
         // When the page goes, no answer to a first one will come that the others could wait for.
         let several = self.hurried && (self.gone || self.failures < DOWN_AFTER_FAILURES);
@@ -648,7 +647,7 @@ impl Delivery {
         }
         if count == 0 && !self.hurried {
             count = self.queue.take(id, 1, usize::MAX, now_ms);
-            self.encode(id, false);
+            self.encode(id);
         }
         if count == 0 {
             return None;
@@ -673,7 +672,7 @@ impl Delivery {
         let max_bytes = room.map_or(usize::MAX, |room| ((room as f64 / self.growth) as usize).saturating_sub(self.envelope_bytes()));
         let count = self.queue.take(id, self.batch_limit(), max_bytes, now_ms);
         if count > 0 {
-            self.encode(id, false);
+            self.encode(id);
         } else {
             self.forget(id, false);
         }
@@ -700,7 +699,7 @@ impl Delivery {
         self.counts.queued -= count;
         self.counts.stored += count;
         self.carry_report(id);
-        self.encode(id, false);
+        self.encode(id);
         Some(Effect::Store { batch: id, spans: count })
     }
 
@@ -709,16 +708,19 @@ impl Delivery {
         self.last_batch
     }
 
-    /// The request for the spans of a batch that was made before.
-    fn send(&mut self, id: i32) -> Effect {
-        let may = self.compression.applies(self.leaving) && self.batches.iter().any(|batch| batch.id == id && !batch.plain);
+    /// The request for the first of the batches, again.
+    fn send_again(&mut self, Batch { id, plain, .. }: Batch) -> Effect {
+        let may = self.compression.applies(self.leaving) && !plain;
         let gzip = may && self.queue.batch(id).map(|(_, span)| span.len()).sum::<usize>() >= LEAST_COMPRESSED_BYTES;
-        self.encode(id, gzip);
-        self.sent(id, gzip)
-    }
-
-    fn sent(&mut self, id: i32, gzip: bool) -> Effect {
-        if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id) {
+        if gzip {
+            self.dissolve();
+            let deflater = self.deflater.get_or_insert_with(Deflater::new);
+            self.envelope.put(deflater.input(), self.queue.batch(id));
+            self.finish_compressed(id);
+        } else {
+            self.encode(id);
+        }
+        if let Some(batch) = self.batches.first_mut() {
             batch.in_flight = true;
             batch.gzip = gzip;
         }
@@ -726,21 +728,11 @@ impl Delivery {
     }
 
     /// A batch into the body.
-    fn encode(&mut self, id: i32, gzip: bool) {
+    fn encode(&mut self, id: i32) {
         self.body.clear();
-        if gzip {
-            self.dissolve();
-        }
-        let spans = self.queue.batch(id);
-        if gzip {
-            let deflater = self.deflater.get_or_insert_with(Deflater::new);
-            self.envelope.put(deflater.input(), spans);
-            self.finish_compressed(id);
-        } else {
-            self.envelope.put(&mut self.body, spans);
-            if self.reported_by == id {
-                self.envelope.put(&mut self.body, self.losses.batch(WAITING));
-            }
+        self.envelope.put(&mut self.body, self.queue.batch(id));
+        if self.reported_by == id {
+            self.envelope.put(&mut self.body, self.losses.batch(WAITING));
         }
     }
 

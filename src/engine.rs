@@ -374,7 +374,8 @@ impl Engine {
     /// The next effect. Ask until it is [`Effect::Wait`].
     pub fn next(&mut self, now_ms: f64) -> Effect {
         if !self.shown.is_empty() {
-            self.delivery.body = core::mem::take(&mut self.shown);
+            self.delivery.body.clear();
+            core::mem::swap(&mut self.delivery.body, &mut self.shown);
             return Effect::Show;
         }
         self.report_losses(now_ms);
