@@ -30,7 +30,8 @@ const VISITS = 2;
 /** Cells at a time: they wait more than they work. */
 const AT_ONCE = 3;
 
-const until = (url) => ({ timeoutMillis: 2_000, retry: { initialMillis: 100, maxMillis: 1_000, maxElapsedMillis: 5_000 }, endpoint: url });
+/** @type {(url: string, timeoutMillis?: number) => object} */
+const until = (url, timeoutMillis = 10_000) => ({ endpoint: url, timeoutMillis, retry: { initialMillis: 100, maxMillis: 1_000, maxElapsedMillis: 5_000 } });
 
 /**
  * @typedef {object} Scene
@@ -45,6 +46,7 @@ const until = (url) => ({ timeoutMillis: 2_000, retry: { initialMillis: 100, max
  * @typedef {object} Fault
  * @property {string} name
  * @property {import('../harness/receiver.mjs').Answer[] | (() => import('../harness/receiver.mjs').Answer)} [answers] of the collector; after these, and for who comes back twice, it is well
+ * @property {number} [timeoutMillis] of a request; longer than any takes on a busy machine unless it says so
  * @property {boolean} [crashes] what the page knows is gone with it: it is asked just before
  * @property {(scene: Scene) => Promise<void>} run
  */
@@ -117,7 +119,7 @@ const FAULTS = [
     'collector: resets once': [{ reset: true }],
     'collector: slow': Array(20).fill({ delayMs: 700 }),
     'collector: an answer is lost': [{ lost: true }],
-  }).map(([name, answers]) => ({ name, answers, run: async ({ page, end }) => (await end(), void page.evaluate(() => window.instance.flush()).catch(() => {})) })),
+  }).map(([name, answers]) => ({ name, answers, timeoutMillis: answers[0].hang ? 1_000 : undefined, run: async ({ page, end }) => (await end(), void page.evaluate(() => window.instance.flush()).catch(() => {})) })),
   {
     name: 'collector: down, and the page is left',
     answers: () => ({ status: 503 }),
@@ -163,7 +165,7 @@ async function cellOf(fault, options, count) {
   const accounts = [];
   // Registered after webspan's own, so that what it does as the page goes is in the account.
   const lastWord = `<script>addEventListener('load', () => addEventListener('pagehide', () => navigator.sendBeacon('/account', JSON.stringify(window.instance.stats())), true))</script>`;
-  const shown = { ...until(receiver.url), ...options, instrumentations: { fetch: false, xhr: false, documentLoad: false, navigation: false, errors: false }, batch: { scheduledDelayMillis: 60_000, maxQueueSize: 10_000, maxExportBatchSize: 512 } };
+  const shown = { ...until(receiver.url, fault.timeoutMillis), ...options, instrumentations: { fetch: false, xhr: false, documentLoad: false, navigation: false, errors: false }, batch: { scheduledDelayMillis: 60_000, maxQueueSize: 10_000, maxExportBatchSize: 512 } };
   const site = await startSite({
     routes: {
       '/': webspanPage(shown, { body: lastWord }),
