@@ -257,11 +257,17 @@ function booksOf(ended, accounts, unrecovered, receiver) {
   };
 }
 
+/** A line for each fault in each set-up; in a column stands what came of each of the {@link COUNTS}. */
 function tableOf(rows) {
-  const head = ['fault', 'set-up', 'ended', 'delivered', 'duplicated', 'unacknowledged', 'stored', 'dropped', 'left behind'];
-  const lines = rows.map(({ fault, setting, ended, delivered, duplicated, unacknowledged, stored, dropped, leftBehind }) => [fault, `\`${setting}\``, ended, delivered, duplicated, unacknowledged, stored, dropped, leftBehind]);
-  const row = (cells) => `| ${cells.join(' | ')} |`;
-  return [row(head), row(['---', '---', ...head.slice(2).map(() => '--:')]), ...lines.map(row)].join('\n');
+  const columns = { delivered: 'delivered', duplicated: 'duplicated', unacknowledged: 'unacknowledged', stored: 'stored', dropped: 'dropped', leftBehind: 'left behind' };
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const lines = [line(['fault', 'set-up', ...Object.values(columns)]), line(['---', '---', ...Object.keys(columns).map(() => '--:')])];
+  for (let first = 0; first < rows.length; first += COUNTS.length) {
+    const group = rows.slice(first, first + COUNTS.length);
+    const cells = Object.keys(columns).map((column) => (group.some((row) => row[column] > 0) ? group.map((row) => row[column]).join(' / ') : '–'));
+    lines.push(line([group[0].fault, `\`${group[0].setting}\``, ...cells]));
+  }
+  return lines.join('\n');
 }
 
 function writeInto(file, table) {
