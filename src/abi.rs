@@ -583,7 +583,7 @@ pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, 
     let answer = match status {
         -1 => Answer::Timeout,
         0 => Answer::NetworkError,
-        code => Answer::Status { code: code as u16, retry_after_ms: (retry_after_ms >= 0.0).then_some(retry_after_ms) },
+        code => Answer::Status { code: code as u16, retry_after_ms: retry_after_ms.max(0.0) },
     };
     // What is below zero or no number counts as zero.
     with(|door| door.engine.delivery.answer(batch, &answer, rejected as u32, random, now_ms))

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn only_what_may_be_a_refusal_of_the_compression_raises_doubts() {
-        let status = |code| Answer::Status { code, retry_after_ms: None };
+        let status = |code| Answer::Status { code, retry_after_ms: 0.0 };
         let untried = Compression::Untried { cross_origin: true };
         for (answer, doubts) in [
             (Answer::NetworkError, true),

@@ -14,8 +14,8 @@ pub enum Answer {
     Status {
         /// The HTTP status.
         code: u16,
-        /// What its header `Retry-After` asks to wait, never negative. Across origins the header is only readable if the server exposes it.
-        retry_after_ms: Option<f64>,
+        /// What its header `Retry-After` asks to wait, zero where it does not ask. Across origins it is only readable if the server exposes it.
+        retry_after_ms: f64,
     },
     /// No answer: offline, refused by CORS, blocked; the browser does not say which.
     NetworkError,
@@ -58,7 +58,7 @@ pub enum Verdict {
 pub fn decide(answer: Answer, policy: &Policy, failures: u32, elapsed_ms: f64, random: f64) -> Verdict {
     let retry_after_ms = match answer {
         Answer::Status { code: 200..=299, .. } => return Verdict::Delivered,
-        Answer::Status { code: 429 | 502 | 503 | 504, retry_after_ms } => retry_after_ms.unwrap_or(0.0),
+        Answer::Status { code: 429 | 502 | 503 | 504, retry_after_ms } => retry_after_ms,
         Answer::Status { .. } => return Verdict::Refused,
         Answer::NetworkError | Answer::Timeout => 0.0,
     };
@@ -81,11 +81,11 @@ mod tests {
     const POLICY: Policy = Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 };
 
     fn status(code: u16) -> Answer {
-        Answer::Status { code, retry_after_ms: None }
+        Answer::Status { code, retry_after_ms: 0.0 }
     }
 
     fn asked_to_wait(code: u16, ms: f64) -> Answer {
-        Answer::Status { code, retry_after_ms: Some(ms) }
+        Answer::Status { code, retry_after_ms: ms }
     }
 
     #[test]

@@ -66,9 +66,9 @@ enum Reply {
 impl Reply {
     fn answer(self) -> Answer {
         match self {
-            Reply::Taken { .. } => Answer::Status { code: 200, retry_after_ms: None },
-            Reply::Status(code) => Answer::Status { code, retry_after_ms: None },
-            Reply::Busy { retry_after_ms } => Answer::Status { code: 503, retry_after_ms: Some(retry_after_ms) },
+            Reply::Taken { .. } => Answer::Status { code: 200, retry_after_ms: 0.0 },
+            Reply::Status(code) => Answer::Status { code, retry_after_ms: 0.0 },
+            Reply::Busy { retry_after_ms } => Answer::Status { code: 503, retry_after_ms },
             Reply::NetworkError => Answer::NetworkError,
             Reply::Timeout => Answer::Timeout,
         }
@@ -277,7 +277,7 @@ impl World {
             }
             Step::Stray(batch) => {
                 // Batches are numbered from 1 on: these are none of ours.
-                page.engine.delivery.answer(batch | i32::MIN, &Answer::Status { code: 200, retry_after_ms: None }, 0, 0.5, page.now_ms);
+                page.engine.delivery.answer(batch | i32::MIN, &Answer::Status { code: 200, retry_after_ms: 0.0 }, 0, 0.5, page.now_ms);
                 page.pump();
             }
         }

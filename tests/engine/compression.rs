@@ -139,7 +139,7 @@ fn an_answer_to_a_compressed_request_is_its_acceptance() {
 
 #[test]
 fn a_refused_compression_is_found_out_told_once_and_given_up() {
-    for refusal in [Answer::NetworkError, Answer::Status { code: 415, retry_after_ms: None }] {
+    for refusal in [Answer::NetworkError, Answer::Status { code: 415, retry_after_ms: 0.0 }] {
         let mut page = page(CROSS_ORIGIN);
         request_spans(&mut page, 50);
         page.flush();

@@ -112,7 +112,7 @@ fn making_it_changes_nothing_about_what_waits_and_what_is_in_flight() {
             let mut sent = page.requests();
             for _ in 0..5 {
                 if let Some(request) = sent.last() {
-                    page.engine.delivery.answer(request.batch, &Answer::Status { code: 200, retry_after_ms: None }, 0, 0.5, page.now_ms);
+                    page.engine.delivery.answer(request.batch, &Answer::Status { code: 200, retry_after_ms: 0.0 }, 0, 0.5, page.now_ms);
                 }
                 page.flush();
                 sent.extend(page.requests());

@@ -11,7 +11,7 @@ fn rules(max_export_batch_size: usize, max_queue_size: usize) -> Rules {
 }
 
 fn busy(retry_after_ms: f64) -> Answer {
-    Answer::Status { code: 503, retry_after_ms: Some(retry_after_ms) }
+    Answer::Status { code: 503, retry_after_ms }
 }
 
 // ---- when a batch is due
@@ -255,7 +255,7 @@ fn a_partial_success_is_counted_told_and_never_repeated() {
         page.spans(0..3);
         page.flush();
         let request = page.only_request();
-        page.answer_rejecting(&request, Answer::Status { code: 200, retry_after_ms: None }, rejected);
+        page.answer_rejecting(&request, Answer::Status { code: 200, retry_after_ms: 0.0 }, rejected);
         assert_eq!((page.engine.delivery.counts.delivered, page.dropped(Loss::Rejected)), (delivered, lost), "{rejected} rejected");
         let told: Vec<Report> = (lost > 0).then_some(Report { loss: Loss::Rejected, status: 200, spans: lost }).into_iter().collect();
         assert_eq!(page.reports, told);
@@ -295,7 +295,7 @@ fn each_kind_of_loss_is_told_once_and_all_are_counted() {
         page.spans(0..1);
         page.flush();
         let request = page.only_request();
-        page.answer_rejecting(&request, Answer::Status { code: 200, retry_after_ms: None }, 1);
+        page.answer_rejecting(&request, Answer::Status { code: 200, retry_after_ms: 0.0 }, 1);
         assert_eq!(page.dropped(Loss::Refused), (round + 1) * 4);
     }
     let told = [Report { loss: Loss::Refused, status: 400, spans: 2 }, Report { loss: Loss::Rejected, status: 200, spans: 1 }];
@@ -311,8 +311,8 @@ fn what_could_not_be_delivered_goes_again_later_and_later_as_the_very_same_reque
     let answers = [
         Answer::NetworkError,
         Answer::Timeout,
-        Answer::Status { code: 503, retry_after_ms: None },
-        Answer::Status { code: 429, retry_after_ms: None },
+        Answer::Status { code: 503, retry_after_ms: 0.0 },
+        Answer::Status { code: 429, retry_after_ms: 0.0 },
     ];
     // Half of each wait is left to chance, and chance here says the middle.
     for (answer, wait_ms) in answers.into_iter().zip([750.0, 1500.0, 3000.0, 6000.0]) {
@@ -465,7 +465,7 @@ fn an_answer_that_nobody_waits_for_changes_nothing() {
     page.status(&request, 400);
     page.answer(&request, Answer::NetworkError);
     for batch in [0, -1, request.batch + 1, i32::MAX] {
-        page.engine.delivery.answer(batch, &Answer::Status { code: 400, retry_after_ms: None }, 1, 0.5, page.now_ms);
+        page.engine.delivery.answer(batch, &Answer::Status { code: 400, retry_after_ms: 0.0 }, 1, 0.5, page.now_ms);
     }
     page.pump();
     assert_eq!(page.engine.delivery.counts, counts);

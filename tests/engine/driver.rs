@@ -384,7 +384,7 @@ impl Driver {
     }
 
     pub fn status(&mut self, request: &Request, code: u16) {
-        self.answer(request, Answer::Status { code, retry_after_ms: None });
+        self.answer(request, Answer::Status { code, retry_after_ms: 0.0 });
     }
 
     pub fn dropped(&self, loss: Loss) -> u32 {

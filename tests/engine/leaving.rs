@@ -305,7 +305,7 @@ fn a_collector_that_is_not_ready_is_not_sent_the_rest_of_what_did_not_fit() {
     let mut page = waiting(200);
     page.hide();
     let request = page.only_request();
-    page.answer(&request, Answer::Status { code: 503, retry_after_ms: Some(20_000.0) });
+    page.answer(&request, Answer::Status { code: 503, retry_after_ms: 20_000.0 });
     page.assert_nothing_sent();
     page.advance(19_999.0);
     page.assert_nothing_sent();
@@ -356,7 +356,7 @@ fn what_waited_for_its_next_attempt_goes_at_once_when_the_page_is_hidden() {
     page.spans(0..2);
     page.flush();
     let request = page.only_request();
-    page.answer(&request, Answer::Status { code: 503, retry_after_ms: Some(60_000.0) });
+    page.answer(&request, Answer::Status { code: 503, retry_after_ms: 60_000.0 });
     page.spans(2..3);
     assert_eq!((page.engine.delivery.counts.queued, page.engine.delivery.counts.in_flight), (1, 2));
     page.hide();
@@ -411,7 +411,7 @@ fn batches_that_failed_together_go_again_one_after_the_other_when_all_have_waite
     assert_eq!(requests.len(), 3);
     page.show();
     for (request, retry_after_ms) in requests.iter().zip([30_000.0, 10_000.0, 20_000.0]) {
-        page.answer(request, Answer::Status { code: 503, retry_after_ms: Some(retry_after_ms) });
+        page.answer(request, Answer::Status { code: 503, retry_after_ms });
     }
     page.advance(29_999.0);
     page.assert_nothing_sent();

@@ -6,7 +6,7 @@ use webspan::retry::Answer;
 
 use crate::driver::{Driver, Request};
 
-const BUSY: Answer = Answer::Status { code: 503, retry_after_ms: None };
+const BUSY: Answer = Answer::Status { code: 503, retry_after_ms: 0.0 };
 
 /// A page whose batches are this large.
 fn page(max_export_batch_size: usize) -> Driver {
@@ -193,7 +193,7 @@ fn a_batch_that_waits_for_its_next_attempt_has_as_much_time_after_an_hour_withou
     page.online(true);
     page.advance(500.0);
     let request = page.only_request();
-    page.answer(&request, Answer::Status { code: 503, retry_after_ms: Some(60_000.0) });
+    page.answer(&request, Answer::Status { code: 503, retry_after_ms: 60_000.0 });
     assert_eq!(page.timer_ms(), Some(5500.0), "4.5 of 10 s are used up");
     page.advance(5500.0);
     let request = page.only_request();

@@ -6,7 +6,7 @@ use webspan::retry::{self, Answer, Policy, Verdict};
 
 use crate::driver::{Driver, Request};
 
-const BUSY: Answer = Answer::Status { code: 503, retry_after_ms: None };
+const BUSY: Answer = Answer::Status { code: 503, retry_after_ms: 0.0 };
 
 /// A page with an outbox, whose batches are this large.
 fn page(max_export_batch_size: usize) -> Driver {
@@ -34,7 +34,7 @@ fn the_outbox_keeps_after_an_answer_what_the_core_would_send_again() {
     let policy = Policy { enabled: true, initial_ms: 1000.0, max_ms: 30_000.0, max_elapsed_ms: 300_000.0 };
     let may_pass = |answer| matches!(retry::decide(answer, &policy, 1, 0.0, 0.5), Verdict::Retry { .. });
     let expected = [(0, Answer::NetworkError), (-1, Answer::Timeout)].into_iter();
-    let expected = expected.chain((100..600).map(|code| (i32::from(code), Answer::Status { code, retry_after_ms: None })));
+    let expected = expected.chain((100..600).map(|code| (i32::from(code), Answer::Status { code, retry_after_ms: 0.0 })));
     assert_eq!(listed, expected.filter(|&(_, answer)| may_pass(answer)).map(|(code, _)| code).collect::<Vec<_>>());
 }
 
