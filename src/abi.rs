@@ -66,6 +66,8 @@ fn with<R>(run: impl FnOnce(&mut Door) -> R) -> R {
 /// Where JavaScript writes texts.
 struct TextArea {
     scratch: Vec<u8>,
+    /// Where the next text begins.
+    at: Cell<usize>,
     /// Names and keys, which come again and again: to copy their characters each time takes V8 longer than all that is done with them.
     kept: Vec<u8>,
 }
@@ -74,8 +76,22 @@ struct TextArea {
 const KEPT_BYTES: usize = 8192;
 
 impl TextArea {
-    fn texts(&self) -> Texts<'_> {
-        Texts { scratch: &self.scratch, kept: &self.kept }
+    /// To be read one behind the other, from the first one on.
+    fn texts(&self) -> &TextArea {
+        self.at.set(0);
+        self
+    }
+
+    fn next(&self, bytes: i32) -> &[u8] {
+        if bytes < -1 {
+            let start = (!bytes >> 8) as usize;
+            return self.kept.get(start..start + (!bytes & 0xFF) as usize).unwrap_or_default();
+        }
+        let start = self.at.get();
+        // A length that is not right means no text: better than a trap for whatever is wrong in the page.
+        let text = self.scratch.get(start..start.wrapping_add(bytes as usize)).unwrap_or_default();
+        self.at.set(start + text.len());
+        text
     }
 
     /// Below -1, in the place of a length: a text that was kept, by its place and length. Else the length, when it is not kept.
@@ -91,31 +107,12 @@ impl TextArea {
     }
 }
 
-/// Texts in the scratch area, read one behind the other.
-struct Texts<'a> {
-    scratch: &'a [u8],
-    kept: &'a [u8],
-}
-
-impl<'a> Texts<'a> {
-    fn next(&mut self, bytes: i32) -> &'a [u8] {
-        if bytes < -1 {
-            let start = (!bytes >> 8) as usize;
-            return self.kept.get(start..start + (!bytes & 0xFF) as usize).unwrap_or_default();
-        }
-        // A length that is not right means no text: better than a trap for whatever is wrong in the page.
-        let (text, rest) = self.scratch.split_at_checked(bytes as usize).unwrap_or_default();
-        self.scratch = rest;
-        text
-    }
-}
-
 impl Door {
     /// `url_bytes`: it is a request, and the first text its method.
     fn start(&mut self, name_bytes: i32, url_bytes: Option<i32>, kind: u8, scope: u8, at_ms: f64, how: u8) -> i32 {
         let parent = (how & HAS_PARENT != 0).then(|| self.told());
         let decided = (how & DECIDED != 0).then_some(how & SAMPLED != 0);
-        let mut texts = self.area.texts();
+        let texts = self.area.texts();
         let name = texts.next(name_bytes);
         let start = Start { name, kind, scope, at_ms, parent, decided, captured: how & CAPTURED != 0 };
         let started = match url_bytes {
@@ -158,7 +155,7 @@ impl Door {
     }
 }
 
-fn value<'a>(kind: u8, number: f64, texts: &mut Texts<'a>) -> Option<Value<'a>> {
+fn value(kind: u8, number: f64, texts: &TextArea) -> Option<Value<'_>> {
     match kind {
         TEXT => Some(Value::Text(texts.next(number as i32))),
         NUMBER => Some(Value::number(number)),
@@ -172,7 +169,8 @@ fn value<'a>(kind: u8, number: f64, texts: &mut Texts<'a>) -> Option<Value<'a>> 
 /// The address of the words, the first of which is now that of [`crate::engine::Counts`].
 #[wasm_bindgen]
 pub fn create_core(time_origin_ms: f64) -> usize {
-    const BLANK: Door = Door { engine: Engine::BLANK, area: TextArea { scratch: Vec::new(), kept: Vec::new() }, words: [0; 16] };
+    const BLANK: Door =
+        Door { engine: Engine::BLANK, area: TextArea { scratch: Vec::new(), at: Cell::new(0), kept: Vec::new() }, words: [0; 16] };
     // Once for each instance of the module: whoever starts anew makes a new instance, and the memory of the one before goes as a whole.
     DOOR.0.set(Box::into_raw(Box::new(BLANK)));
     with(|door| {
@@ -284,7 +282,7 @@ pub fn set_retry(enabled: bool, initial_ms: f64, max_ms: f64, max_elapsed_ms: f6
 #[wasm_bindgen]
 pub fn describe_service(name_bytes: i32, version_bytes: i32) {
     with(|door| {
-        let mut texts = door.area.texts();
+        let texts = door.area.texts();
         door.engine.describe_service(texts.next(name_bytes), texts.next(version_bytes));
     })
 }
@@ -293,7 +291,7 @@ pub fn describe_service(name_bytes: i32, version_bytes: i32) {
 #[wasm_bindgen]
 pub fn describe_browser(platform_bytes: i32, mobile: i32, language_bytes: i32, user_agent_bytes: i32) {
     with(|door| {
-        let mut texts = door.area.texts();
+        let texts = door.area.texts();
         let mobile = (mobile >= 0).then_some(mobile == 1);
         let (platform, language, agent) = (texts.next(platform_bytes), texts.next(language_bytes), texts.next(user_agent_bytes));
         door.engine.describe_browser(platform, mobile, language, agent);
@@ -304,7 +302,7 @@ pub fn describe_browser(platform_bytes: i32, mobile: i32, language_bytes: i32, u
 #[wasm_bindgen]
 pub fn add_scope(name_bytes: i32, version_bytes: i32) -> i32 {
     with(|door| {
-        let mut texts = door.area.texts();
+        let texts = door.area.texts();
         door.engine.scope(texts.next(name_bytes), texts.next(version_bytes)) as i32
     })
 }
@@ -378,9 +376,9 @@ pub fn rename_span(handle: i32, name_bytes: i32) {
 #[wasm_bindgen]
 pub fn set_attribute(handle: i32, key_bytes: i32, kind: u8, number: f64) {
     with(|door| {
-        let mut texts = door.area.texts();
+        let texts = door.area.texts();
         let key = texts.next(key_bytes);
-        match value(kind, number, &mut texts) {
+        match value(kind, number, texts) {
             Some(value) => door.engine.set_attribute(handle, key, value),
             None => door.engine.set_list(handle, key),
         }
@@ -391,7 +389,7 @@ pub fn set_attribute(handle: i32, key_bytes: i32, kind: u8, number: f64) {
 #[wasm_bindgen]
 pub fn set_fact(handle: i32, fact: usize, kind: u8, number: f64) {
     with(|door| {
-        let value = value(kind, number, &mut door.area.texts());
+        let value = value(kind, number, door.area.texts());
         door.engine.set_fact(handle, fact, value);
     })
 }
@@ -405,7 +403,7 @@ pub fn unset_global(key_bytes: i32) {
 /// The next element of a list; text as in `set_attribute`.
 #[wasm_bindgen]
 pub fn push_element(kind: u8, number: f64) {
-    with(|door| door.engine.push_element(value(kind, number, &mut door.area.texts())))
+    with(|door| door.engine.push_element(value(kind, number, door.area.texts())))
 }
 
 /// Attributes that follow with the handle `STAGED` are for the next event, or the next link.
@@ -430,7 +428,7 @@ pub fn add_link(handle: i32, trace_state_bytes: i32) {
 #[wasm_bindgen]
 pub fn record_exception(handle: i32, type_bytes: i32, message_bytes: i32, stacktrace_bytes: i32, at_ms: f64) {
     with(|door| {
-        let mut texts = door.area.texts();
+        let texts = door.area.texts();
         let exception =
             Exception { kind: texts.next(type_bytes), message: texts.next(message_bytes), stacktrace: texts.next(stacktrace_bytes) };
         door.engine.record_exception(handle, &exception, at_ms);
@@ -491,7 +489,7 @@ pub fn describe_timing(handle: i32, protocol_bytes: i32, encoded_body_bytes: f64
 #[wasm_bindgen]
 pub fn fail_request(handle: i32, aborted: bool, error_bytes: i32, reason_bytes: i32) {
     with(|door| {
-        let mut texts = door.area.texts();
+        let texts = door.area.texts();
         let failure = Failure { aborted, error_name: texts.next(error_bytes), abort_reason: texts.next(reason_bytes) };
         door.engine.request_failed(handle, &failure);
     })
