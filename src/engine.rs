@@ -361,8 +361,10 @@ impl Engine {
 
     /// The page goes for good: what is open ends here, and says so.
     pub fn abandon(&mut self, now_ms: f64) {
-        for handle in self.open.handles() {
-            self.end_request(handle, End::Unfinished, now_ms, now_ms);
+        for index in 0..self.open.slots() {
+            if let Some(handle) = self.open.handle(index) {
+                self.end_request(handle, End::Unfinished, now_ms, now_ms);
+            }
         }
     }
     /// What has not been sent is lost, for this reason; open spans are not recorded any further.

@@ -83,10 +83,15 @@ impl OpenSpans {
         }
     }
 
-    /// Of all spans that are open.
-    pub fn handles(&self) -> Vec<i32> {
-        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.open);
-        open.map(|(index, slot)| handle(slot.generation, index)).collect()
+    /// How many slots there are.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Of the span that is open in a slot.
+    pub fn handle(&self, index: usize) -> Option<i32> {
+        let slot = self.slots.get(index).filter(|slot| slot.open)?;
+        Some(handle(slot.generation, index))
     }
 
     /// The end of all handles. They stay used up, so that none of them means a later span.
