@@ -136,24 +136,11 @@ impl Queue {
     }
 
     /// Puts those that wait into a batch, as many as `max_spans` and `max_bytes` allow: of the highest rank first, and of these the eldest. What
-    /// stays behind waits from now on. One that is too large keeps none behind it from going. The number of those in the batch.
+    /// stays behind waits from now on. One that is too large keeps none behind it from going. The number of those in the batch, with those of
+    /// the groups.
     pub fn take(&mut self, batch: i32, max_spans: usize, max_bytes: usize, now_ms: f64) -> u32 {
-        let mut count = 0;
-        let mut bytes_left = max_bytes;
-        for rank in 0..=2 {
-            for span in self.spans.iter_mut().filter(|span| span.batch == WAITING && span.rank == rank) {
-                let span_bytes = SPANS.len_size(span.bytes.len());
-                if count < max_spans && span_bytes <= bytes_left {
-                    bytes_left -= span_bytes;
-                    span.batch = batch;
-                    self.state.loose_bytes -= span.bytes.len();
-                    count += 1;
-                }
-            }
-        }
-        self.state.waiting -= count;
-        self.state.since_ms = now_ms;
-        count as u32
+        self.group(max_spans, usize::MAX, max_bytes);
+        self.take_groups(batch, now_ms)
     }
 
     /// Puts some of those that wait into the next request, in the order of [`Queue::take`]: as many as `max_spans` allows, about `group_bytes` of
@@ -161,7 +148,7 @@ impl Queue {
     pub fn group(&mut self, max_spans: usize, group_bytes: usize, max_bytes: usize) -> Option<Group> {
         let mut group = Group { id: -self.state.groups - 1, from: usize::MAX, to: 0 };
         let (mut count, mut bytes) = (0, 0);
-        for rank in 0..=2 {
+        for rank in 0..3 {
             for (index, span) in self.spans.iter_mut().enumerate() {
                 if span.batch != WAITING || span.rank != rank || count == max_spans || bytes >= group_bytes {
                     continue;
