@@ -199,27 +199,16 @@ export function setAttributes(core: Core, handle: number, attributes: Attributes
 function setAttribute(core: Core, handle: number, key: string, value: AttributeValue | undefined): void {
   const { x } = core;
   // Whatever the page gives as one.
-  key = `${key}`;
-  switch (typeof value) {
-    case 'string': {
-      const keyBytes = core.name(key);
-      x.set_attribute(handle, keyBytes, TEXT, core.text(value, Math.max(keyBytes, 0)));
-      break;
-    }
-    case 'number':
-      x.set_attribute(handle, core.name(key), NUMBER, value);
-      break;
-    case 'boolean':
-      x.set_attribute(handle, core.name(key), BOOL, +value);
-      break;
-    default:
-      if (Array.isArray(value)) {
-        pushList(core, [...value]);
-        x.set_attribute(handle, core.name(key), LIST, 0);
-      } else if (value == null && handle === GLOBALS) {
-        x.unset_global(core.name(key));
-      }
-  }
+  if (typeof key !== 'string') key = `${key}`;
+  if (typeof value === 'string') {
+    const keyBytes = core.name(key);
+    x.set_attribute(handle, keyBytes, TEXT, core.text(value, Math.max(keyBytes, 0)));
+  } else if (typeof value === 'number') x.set_attribute(handle, core.name(key), NUMBER, value);
+  else if (typeof value === 'boolean') x.set_attribute(handle, core.name(key), BOOL, +value);
+  else if (Array.isArray(value)) {
+    pushList(core, [...value]);
+    x.set_attribute(handle, core.name(key), LIST, 0);
+  } else if (value == null && handle === GLOBALS) x.unset_global(core.name(key));
 }
 
 export function pushList(core: Core, list: readonly unknown[]): void {
