@@ -9,14 +9,17 @@ use crate::otlp::trace::scope_spans::SPANS;
 struct Finished {
     /// Index in the engine's list of instrumentation scopes.
     scope: u8,
-    /// [`crate::span::Span::rank`]
-    rank: u8,
+    /// Lower ones go first: twice [`crate::span::Span::rank`], and one more for what may have arrived already.
+    turn: u8,
     /// [`Batch::id`] of the request or the record of the outbox that it left in, or [`WAITING`].
     batch: i32,
     /// That, while it is something else ([`Queue::lend`]).
     lent_by: i32,
     bytes: Box<[u8]>,
 }
+
+/// Kinds of [`Finished::turn`].
+const TURNS: u8 = 6;
 
 /// In the place of a batch's id: the span has not left. Below zero: it has not left either, and the next request holds it already.
 pub const WAITING: i32 = 0;
@@ -101,7 +104,7 @@ impl Queue {
         }
         self.state.waiting += 1;
         self.state.loose_bytes += bytes.len();
-        self.spans.push(Finished { scope, rank, batch: WAITING, lent_by: WAITING, bytes });
+        self.spans.push(Finished { scope, turn: rank * 2, batch: WAITING, lent_by: WAITING, bytes });
         true
     }
 
@@ -112,6 +115,7 @@ impl Queue {
             span.lent_by = span.batch;
             if span.batch > WAITING {
                 span.batch = WAITING;
+                span.turn |= 1;
                 self.state.waiting += 1;
                 self.state.loose_bytes += span.bytes.len();
             }
@@ -135,9 +139,9 @@ impl Queue {
         }
     }
 
-    /// Puts those that wait into a batch, as many as `max_spans` and `max_bytes` allow: of the highest rank first, and of these the eldest. What
-    /// stays behind waits from now on. One that is too large keeps none behind it from going. The number of those in the batch, with those of
-    /// the groups.
+    /// Puts those that wait into a batch, as many as `max_spans` and `max_bytes` allow: of the highest rank first, of these what cannot have
+    /// arrived yet, and of these the eldest. What stays behind waits from now on. One that is too large keeps none behind it from going. The number
+    /// of those in the batch, with those of the groups.
     pub fn take(&mut self, batch: i32, max_spans: usize, max_bytes: usize, now_ms: f64) -> u32 {
         self.group(max_spans, usize::MAX, max_bytes);
         self.take_groups(batch, now_ms)
@@ -148,9 +152,9 @@ impl Queue {
     pub fn group(&mut self, max_spans: usize, group_bytes: usize, max_bytes: usize) -> Option<Group> {
         let mut group = Group { id: -self.state.groups - 1, from: usize::MAX, to: 0 };
         let (mut count, mut bytes) = (0, 0);
-        for rank in 0..3 {
+        for turn in 0..TURNS {
             for (index, span) in self.spans.iter_mut().enumerate() {
-                if span.batch != WAITING || span.rank != rank || count == max_spans || bytes >= group_bytes {
+                if span.batch != WAITING || span.turn != turn || count == max_spans || bytes >= group_bytes {
                     continue;
                 }
                 let span_bytes = SPANS.len_size(span.bytes.len());
@@ -210,11 +214,12 @@ impl Queue {
         self.spans_of(Group { id: batch, from: 0, to: self.spans.len() })
     }
 
-    /// The spans of a batch wait again, and no longer than for their turn; their number.
-    pub fn put_back(&mut self, batch: i32) -> u32 {
+    /// The spans of a batch wait again, and no longer than for their turn; their number. `may_have_arrived`: others go before them.
+    pub fn put_back(&mut self, batch: i32, may_have_arrived: bool) -> u32 {
         let mut count = 0;
         for span in self.spans.iter_mut().filter(|span| span.batch == batch) {
             span.batch = WAITING;
+            span.turn |= u8::from(may_have_arrived);
             self.state.loose_bytes += span.bytes.len();
             count += 1;
         }
@@ -340,7 +345,7 @@ mod tests {
         let mut queue = queue(&[1, 2, 3, 4]);
         queue.take(1, 2, usize::MAX, 0.0);
         queue.take(2, 1, usize::MAX, 0.0);
-        assert_eq!(queue.put_back(1), 2);
+        assert_eq!(queue.put_back(1, false), 2);
         assert_eq!(queue.due_ms(&Rules::DEFAULT, 512), f64::NEG_INFINITY, "it has waited before");
         queue.take(3, 2, usize::MAX, 0.0);
         assert_eq!(sizes(&queue, 3), [1, 2]);

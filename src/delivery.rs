@@ -38,6 +38,9 @@ const SLICE_PAUSE_MS: f64 = 5.0;
 /// page which goes may not live to see.
 const RECORD_BYTES: usize = 57_344;
 
+/// While the browser is offline, what has ended is stored so soon: of what is written as a tab is closed, some is lost with the tab.
+const STORE_DELAY_MS: f64 = 1000.0;
+
 /// After so many failures in a row there is one request at a time, until one gets through: also when the page is hidden, and would else send all
 /// that waits.
 const DOWN_AFTER_FAILURES: u32 = 3;
@@ -340,7 +343,7 @@ impl Delivery {
         if is_stored {
             self.remove(id, true);
         } else {
-            self.put_back(id);
+            self.put_back(id, false);
             self.outbox = false;
             // What fits may still get away.
             self.hurried = self.leaving;
@@ -364,14 +367,14 @@ impl Delivery {
         while let Some(batch) =
             self.batches.iter().find(|batch| batch.in_flight == in_flight && batch.keepalive_bytes == 0 && !batch.deferred)
         {
-            recalled += self.put_back(batch.id);
+            recalled += self.put_back(batch.id, in_flight);
         }
         recalled
     }
 
     /// The spans of a batch that has left, or was to be stored, wait again; their number.
-    fn put_back(&mut self, id: i32) -> u32 {
-        let count = self.queue.put_back(id);
+    fn put_back(&mut self, id: i32, may_have_arrived: bool) -> u32 {
+        let count = self.queue.put_back(id, may_have_arrived);
         if self.forget(id, false) {
             self.counts.in_flight -= count;
         } else {
@@ -455,7 +458,7 @@ impl Delivery {
                 if status == 413 && count > 1 {
                     // Too large for this collector, and two halves may not be.
                     self.max_batch = self.max_batch.min(count / 2);
-                    self.put_back(id);
+                    self.put_back(id, false);
                 } else {
                     let count = self.remove(id, false);
                     self.lose(Loss::Refused, count, status);
@@ -496,7 +499,7 @@ impl Delivery {
         if sent == Some(true) {
             self.counts.unacknowledged += self.remove(id, true);
         } else {
-            self.put_back(id);
+            self.put_back(id, false);
         }
     }
 
@@ -584,7 +587,10 @@ impl Delivery {
             return wait(f64::INFINITY, now_ms);
         }
         let is_offline = self.is_offline();
-        let due_ms = self.queue.due_ms(&self.rules, self.batch_limit());
+        let mut due_ms = self.queue.due_ms(&self.rules, self.batch_limit());
+        if is_offline {
+            due_ms -= (self.rules.scheduled_delay_ms - STORE_DELAY_MS).max(0.0);
+        }
         // Not `||`: one way to the store takes fewer bytes than three.
         if self.stowing | self.overflows() | (is_offline & (due_ms <= now_ms))
             && let Some(effect) = self.store_next(now_ms)
@@ -848,7 +854,7 @@ impl Delivery {
         // A single span does not get smaller: it lets others go first while there is hurry, and then goes as it is.
         let can_wait = self.hurried || self.queue.batch(id).count() > 1;
         if !fits && self.leaving && can_wait {
-            self.put_back(id);
+            self.put_back(id, false);
             return None;
         }
         Some(fits)

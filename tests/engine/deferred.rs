@@ -50,6 +50,23 @@ fn without_fetch_later_nothing_is_deferred() {
 }
 
 #[test]
+fn what_is_in_flight_gives_way_to_what_is_not_where_not_all_fits() {
+    let mut page = page();
+    page.engine.delivery.rules.max_export_batch_size = 200;
+    for number in 0..200 {
+        page.large_span(&number.to_string(), 380);
+    }
+    assert_eq!(page.only_request().spans().len(), 200);
+    for number in 200..300 {
+        page.large_span(&number.to_string(), 380);
+    }
+    page.advance(1000.0);
+    let deferred = page.deferred_names();
+    assert!((200..300).all(|number| deferred.contains(&number.to_string())), "{deferred:?}");
+    assert!(deferred.len() > 100 && deferred.len() < 300, "{} fit", deferred.len());
+}
+
+#[test]
 fn it_changes_once_a_second_at_most_and_not_without_a_reason() {
     let mut page = page();
     page.engine.delivery.rules.scheduled_delay_ms = 1e6;

@@ -340,6 +340,21 @@ fn what_went_without_keepalive_goes_again_when_the_page_goes_and_is_counted_as_s
 }
 
 #[test]
+fn what_was_on_its_way_leaves_last_as_it_may_have_arrived() {
+    let mut page = waiting(60);
+    page.flush();
+    let cut_off = page.only_request();
+    assert!(!cut_off.keepalive);
+    for number in 60..140 {
+        page.large_span(&number.to_string(), 500);
+    }
+    page.leave();
+    let left = names(&page.requests());
+    assert!((60..140).all(|number| left.contains(&number.to_string())), "{left:?}");
+    assert!(left.len() > 80, "what room is left is used");
+}
+
+#[test]
 fn leaving_twice_sends_nothing_twice() {
     let mut page = waiting(60);
     page.hide();
