@@ -76,6 +76,10 @@ struct TextArea {
 const KEPT_BYTES: usize = 8192;
 
 impl TextArea {
+    const fn new() -> TextArea {
+        TextArea { scratch: Vec::new(), at: Cell::new(0), kept: Vec::new() }
+    }
+
     /// To be read one behind the other, from the first one on.
     fn texts(&self) -> &TextArea {
         self.at.set(0);
@@ -126,14 +130,8 @@ impl Door {
             None => self.engine.start(&start),
         };
         let Some(handle) = started else { return NEEDS_RANDOM };
-        self.tell(self.engine.started);
+        tell(&mut self.words, &self.engine.started);
         handle
-    }
-
-    /// A context into the words: seven of its ids, and the flags.
-    fn tell(&mut self, context: SpanContext) {
-        let [a, b, c, d, e, f, g] = id::to_words(&context.trace_id, &context.span_id);
-        self.tell_words([a, b, c, d, e, f, g, context.flags as i32]);
     }
 
     fn tell_words<const N: usize>(&mut self, words: [i32; N]) {
@@ -142,7 +140,7 @@ impl Door {
         }
     }
 
-    /// The context that JavaScript has put into the words: as [`Door::tell`] writes it, and behind that whether it is remote.
+    /// The context that JavaScript has put into the words: as [`tell`] writes it, and behind that whether it is remote.
     fn told(&self) -> SpanContext {
         let [a, b, c, d, e, f, g, flags, remote, ..] = self.words;
         let (trace_id, span_id) = id::from_words(&[a, b, c, d, e, f, g]);
@@ -159,6 +157,12 @@ impl Door {
             None => -1,
         }
     }
+}
+
+/// A context into the words: seven of its ids, and the flags.
+fn tell(words: &mut [i32; 16], context: &SpanContext) {
+    let [a, b, c, d, e, f, g] = id::to_words(&context.trace_id, &context.span_id);
+    words[..8].copy_from_slice(&[a, b, c, d, e, f, g, context.flags as i32]);
 }
 
 fn value(kind: u8, number: f64, texts: &TextArea) -> Option<Value<'_>> {
@@ -181,10 +185,9 @@ fn value_in_place(kind: u8, number: f64, texts: &TextArea) -> Option<Value<'_>> 
 /// The address of the words, the first of which is now that of [`crate::engine::Counts`].
 #[wasm_bindgen]
 pub fn create_core(time_origin_ms: f64) -> usize {
-    const BLANK: Door =
-        Door { engine: Engine::BLANK, area: TextArea { scratch: Vec::new(), at: Cell::new(0), kept: Vec::new() }, words: [0; 16] };
-    // Once for each instance of the module: whoever starts anew makes a new instance, and the memory of the one before goes as a whole.
-    DOOR.0.set(Box::into_raw(Box::new(BLANK)));
+    // Constant, and so a copy, as the engine in it. Once for each instance of the module: whoever starts anew makes a new instance, and the
+    // memory of the one before goes as a whole.
+    DOOR.0.set(Box::into_raw(Box::new(const { Door { engine: Engine::BLANK, area: TextArea::new(), words: [0; 16] } })));
     with(|door| {
         door.engine.begin(time_origin_ms);
         door.tell_words([&raw const door.engine.delivery.counts as i32]);
@@ -342,8 +345,8 @@ pub fn write_traceparent() -> i32 {
 pub fn read_traceparent(bytes: i32) -> bool {
     with(|door| {
         let context = traceparent::read(door.area.texts().next(bytes));
-        if let Some(context) = context {
-            door.tell(context);
+        if let Some(context) = &context {
+            tell(&mut door.words, context);
         }
         context.is_some()
     })
