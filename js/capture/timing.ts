@@ -68,5 +68,8 @@ export function describeTiming(core: Core, { handle }: CoreSpan, entry: Performa
 /** An event for each of these times of an entry. Zero means that the browser does not tell, never that it was at the start. */
 export function addMarks<K extends string>(core: Core, handle: number, entry: Partial<Record<K, number>>, names: readonly K[]): void {
   core.x.stage_attributes(0);
-  for (const name of names) if (entry[name]! > 0) core.x.add_event(handle, core.name(name), entry[name]!);
+  for (const name of names) {
+    const ms = entry[name]!;
+    if (ms > 0) core.x.add_event(handle, core.name(name), ms);
+  }
 }
