@@ -25,7 +25,9 @@ const REDACTED_USER: &[u8] = b"REDACTED:REDACTED";
 
 /// Endings of keys whose values are secrets, one word each. Keys are compared in lower case and
 /// without `-` and `_`, so that `token` stands for `access_token`, `idToken` and
-/// `X-Amz-Security-Token`; a word that begins with `=` stands for the whole key only.
+/// `X-Amz-Security-Token`; a word that begins with `=` stands for the whole key only, and one with `?` too, if `state` comes
+/// with it: a `code` is one of OAuth then, and else a country, a coupon or an error.
+/// <https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2>
 ///
 /// Not in the list: `key`, which is a public one as often as not (that of a map); `state` and
 /// `nonce`, which nobody can use alone.
@@ -33,12 +35,8 @@ const SECRET_KEYS: &[u8] = &with_lengths(
     *b" token jwt =auth authorization assertion samlresponse verifier \
 password passwd passphrase =pass pwd =pin =otp secret \
 apikey accesskey secretkey privatekey authkey subscriptionkey accesskeyid accessid credential credentials \
-signature =sig =session sessionid sessid =sid code",
+signature =sig =session sessionid sessid =sid ?code",
 );
-
-/// Of these the one that is a secret only as a whole, and only if `state` comes with it: a one-time code of OAuth. Else it is a country,
-/// a coupon or an error. <https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2>
-const OAUTH_CODE: &[u8] = b"code";
 
 /// The words with their lengths in the place of the blanks before them: to look for blanks takes ten times as long as to compare.
 const fn with_lengths<const N: usize>(mut words: [u8; N]) -> [u8; N] {
@@ -114,6 +112,7 @@ impl Redactor {
     fn pass(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         let mut copied = 0;
+        let mut has_state = None;
         let mut word_start = 0;
         let mut last_four = 0;
         let mut at = 0;
@@ -128,7 +127,7 @@ impl Redactor {
             last_four = last_four << 8 | u32::from(byte);
             let (end, replacement) = if last_four & 0xff_ffff == SCHEME_END {
                 (scan(text, next, depth, HOST_ENDS).last_at_sign, REDACTED_USER)
-            } else if byte == b'=' && self.is_secret(text.get(word_start..at)?, text) {
+            } else if byte == b'=' && self.is_secret(text.get(word_start..at)?, || *has_state.get_or_insert_with(|| holds_state(text))) {
                 let listed = text.get(..word_start)?.ends_with(b";");
                 (scan(text, next, depth, if listed { LISTED_VALUE_ENDS } else { VALUE_ENDS }).end, REDACTED)
             } else {
@@ -149,8 +148,8 @@ impl Redactor {
         (copied > 0).then_some(out)
     }
 
-    /// Whether a word of the text is a key whose value is a secret.
-    fn is_secret(&self, word: &[u8], text: &[u8]) -> bool {
+    /// Whether a word is a key whose value is a secret.
+    fn is_secret(&self, word: &[u8], mut has_state: impl FnMut() -> bool) -> bool {
         let mut letters = [0; MAX_KEY + 1];
         let mut word = normalise(word, &mut letters).unwrap_or_default();
         while let Some(part) = take_part(&mut word, b"=") {
@@ -160,7 +159,7 @@ impl Redactor {
             {
                 keys = others;
                 let names = match key {
-                    OAUTH_CODE => part == key && text.windows(6).any(|chars| matches!(chars, b"state=" | b"state%")),
+                    [b'?', whole @ ..] => part == whole && has_state(),
                     [b'=', whole @ ..] => part == whole,
                     _ => part.ends_with(key),
                 };
@@ -171,6 +170,11 @@ impl Redactor {
         }
         false
     }
+}
+
+/// Whether there is a `state`. Asked once for a text: one that is nothing but codes must not be looked through for each.
+fn holds_state(text: &[u8]) -> bool {
+    text.windows(6).any(|chars| matches!(chars, b"state=" | b"state%"))
 }
 
 /// Whether redaction could find anything in a text; most texts hold none of these characters.
@@ -475,13 +479,13 @@ mod tests {
     #[test]
     fn added_keys_are_compared_as_a_whole() {
         let mut redactor = Redactor::new();
-        for key in ["E-Mail", "user.phone", "contraseña", ""] {
+        for key in ["E-Mail", "user.phone", "contraseña", "code", ""] {
             redactor.add_key(key.as_bytes());
         }
         redactor.add_key(&[b'x'; 100]);
-        let given = "/?email=a&my_email=b&phone=c&user.phone=d&contraseña=e&contrase%C3%B1a=f&x=g&token=h";
+        let given = "/?email=a&my_email=b&phone=c&user.phone=d&contraseña=e&contrase%C3%B1a=f&x=g&token=h&code=i";
         let wanted = "/?email=REDACTED&my_email=b&phone=REDACTED&user.phone=REDACTED&contraseña=REDACTED\
-                      &contrase%C3%B1a=REDACTED&x=g&token=REDACTED";
+                      &contrase%C3%B1a=REDACTED&x=g&token=REDACTED&code=REDACTED";
         let redacted = redactor.text(given.as_bytes()).unwrap();
         assert_eq!(core::str::from_utf8(&redacted), Ok(wanted));
     }

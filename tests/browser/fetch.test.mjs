@@ -371,7 +371,7 @@ test('streams up and down pass through untouched', async (t) => {
 });
 
 test('url.full is what the browser makes of the text, however plain it looks', async (t) => {
-  const { page, receiver, site, flush } = await stage(t);
+  const { page, receiver, site, flush } = await stage(t, { options: { batch: { scheduledDelayMillis: 20 } } });
   const asked = ['/echo/a.b/c-d_e?x=%41&y=.', '/echo//x', '/echo/./x', '/echo/../echo/x', '/echo/x/', '/echo/ü', "/echo?q='", '/echo/x#part', 'echo/x', '//127.0.0.1:1/', '/echo\\x'];
   const elsewhere = 'http://elsewhere.invalid/';
   const wanted = asked.map((text) => new URL(text, site.url('/')).href);
