@@ -54,7 +54,7 @@ export function buildCore() {
     // wasm2js takes no module with reference types, which rustc would otherwise use.
     '-Ctarget-feature=-reference-types,-multivalue',
     // A tenth smaller, as fast: at the size that rustc reckons with, it makes too many copies of what is called often.
-    '-Cllvm-args=-inline-threshold=5',
+    '-Cllvm-args=-inline-threshold=20',
     // Random bytes come from src/bare.rs.
     '--cfg=getrandom_backend="custom"',
   ];
