@@ -26,6 +26,9 @@ const MESSAGES =
   'partialSuccess>13 ' +
   'rejectedSpans~,errorMessage';
 
+/** The same taken apart, at the first use: a page that starts has better things to do. */
+let messages: string[][][] | undefined;
+
 /**
  * Messages within messages that are read; what lies deeper is `{}`. An attribute's value is the sixth in a request, and each array in it
  * takes two more, which are three objects and arrays in JSON. Parsers of JSON refuse the whole batch when it is too deep, some at 128.
@@ -77,8 +80,7 @@ export const readResponse = (bytes: Uint8Array): ExportResponse => read(bytes, R
 function read(bytes: Uint8Array, place: number): Message {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const text = new TextDecoder('utf-8', { ignoreBOM: true });
-  // Taken apart each time: most pages read one answer or none.
-  const messages = MESSAGES.split(' ').map((message) => message.split(',').map((field) => field.split(/\b/)));
+  const fields = (messages ??= MESSAGES.split(' ').map((message) => message.split(',').map((field) => field.split(/\b/))));
   let at = 0;
 
   const varint = (): number | bigint => {
@@ -92,7 +94,7 @@ function read(bytes: Uint8Array, place: number): Message {
     while (at < end) {
       const tag = Number(varint());
       const wireType = tag & 7;
-      const [name, mark, inner] = messages[place]![(tag >> 3) - 1] ?? [];
+      const [name, mark, inner] = fields[place]![(tag >> 3) - 1] ?? [];
       let value: unknown;
       if (wireType === 0) {
         const bits = varint();

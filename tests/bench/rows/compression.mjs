@@ -70,7 +70,8 @@ function prepare() {
       await new Promise((resolve) => setTimeout(resolve, 50));
       await sdk.send();
     }
-    const long = calls.filter((ms) => ms > 0.05).sort((a, b) => a - b);
+    // The clock goes in steps of 0.1 ms, but for what subtracting leaves.
+    const long = calls.map((ms) => Math.round(ms * 10) / 10).filter((ms) => ms > 0).sort((a, b) => a - b);
     return { slice: median(long), export512: long[Math.floor(long.length * 0.99)] };
   };
 }

@@ -38,7 +38,7 @@ function prepare() {
   const { fetchLater } = globalThis;
   globalThis.refreshes = [];
   globalThis.fetchLater = (url, init) => {
-    const refresh = { coreMs, abortMs, gzip: init.headers.has('content-encoding'), bytes: init.body.length };
+    const refresh = { coreMs, abortMs, bytes: init.body.length };
     coreMs = 0;
     const startedMs = performance.now();
     const result = fetchLater(url, init);
