@@ -106,21 +106,26 @@ export function extract(carrier: Headers | Record<string, string>): Span | undef
   }
 }
 
-/** Where there is no page, or nothing has started. Pages that start it never make one. */
+let resting: Webspan | undefined;
+
+/** Where there is no page, or nothing has started: always the same. Made at the first use, so that pages which start webspan have none. */
 function idle(): Webspan {
-  const core = new Core(
-    () => {},
-    () => {},
-  );
-  const tracer = new CoreTracer(core, new ActiveSpan(false), undefined, () => true, NAME, VERSION, undefined);
-  return {
-    tracer,
-    getTracer: () => tracer,
-    flush: () => Promise.resolve(),
-    shutdown: () => Promise.resolve(),
-    stats: () => core.stats(),
-    setAttributes() {},
-    setUser() {},
-    setConsent() {},
-  };
+  if (!resting) {
+    const core = new Core(
+      () => {},
+      () => {},
+    );
+    const tracer = new CoreTracer(core, new ActiveSpan(false), undefined, () => true, NAME, VERSION, undefined);
+    resting = {
+      tracer,
+      getTracer: () => tracer,
+      flush: () => Promise.resolve(),
+      shutdown: () => Promise.resolve(),
+      stats: () => core.stats(),
+      setAttributes() {},
+      setUser() {},
+      setConsent() {},
+    };
+  }
+  return resting;
 }

@@ -15,14 +15,14 @@ export interface PageEvents {
 }
 
 export function watchPage(listen: Listen, events: PageEvents): void {
-  const visibility = () => (document.visibilityState === 'hidden' ? events.hidden() : events.visible());
-  listen(document, 'visibilitychange', visibility);
+  listen(document, 'visibilitychange', () => (document.visibilityState === 'hidden' ? events.hidden() : events.visible()));
   // Of the window: the document has no such event.
   // Some libraries send this event by hand, to pages that stay.
   listen(globalThis, 'pagehide', (event: PageTransitionEvent) => event.isTrusted && events.leaving(event.persisted));
   listen(globalThis, 'pageshow', (event: PageTransitionEvent) => event.persisted && (events.online(), events.visible()));
-  for (const name of ['online', 'offline']) listen(globalThis, name, () => events.online());
-  listen(document, 'prerenderingchange', () => events.activated());
+  listen(globalThis, 'online', events.online);
+  listen(globalThis, 'offline', events.online);
+  listen(document, 'prerenderingchange', events.activated);
 }
 
 /** The browser knows that nothing can be reached. That it knows of a network says little: behind it there may be none. */
