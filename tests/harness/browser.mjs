@@ -90,6 +90,8 @@ export function watchPage(page) {
   /** Exceptions that nobody caught and rejections that nobody handled. */
   /** @type {string[]} */ const pageErrors = [];
   page.on('console', (message) => {
+    // The browser asks for it when it likes, also just when a test has taken the network away.
+    if (message.location()?.url?.endsWith('/favicon.ico')) return;
     // Puppeteer says 'warn' in newer versions.
     if (message.type() === 'error') consoleErrors.push(message.text());
     if (message.type().startsWith('warn')) consoleWarnings.push(message.text());
