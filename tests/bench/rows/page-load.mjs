@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { FETCHES_WHILE_LOADING, SUBRESOURCES } from '../lab.mjs';
 import { ratioTo } from '../limits.mjs';
 
-const THROTTLE = 1;
+const THROTTLE = 4;
 const options = { captures: true };
 
 export default {
