@@ -749,7 +749,8 @@ function readAll(table: Rows, given: object, path: string, reading: Reading): ob
   }
   for (const name of names) {
     const row = each ?? table[name];
-    const setting = name in given || row[1] === null ? read(row, given, name, `${path}.${name}`, reading) : defaultOf(row, path, reading);
+    const inner = `${path}.${name}`;
+    const setting = name in given || row[1] === null ? read(row, given, name, inner, reading) : defaultOf(row, inner, reading);
     if (setting !== undefined || !each) settings[name] = setting;
   }
   return settings;

@@ -30,8 +30,6 @@ interface Settings {
 export function installUserInteraction(host: CaptureHost, { eventNames, shouldPreventSpanCreation }: Settings): Capture {
   const { core, active } = host;
   const tracer = host.tracer('userInteraction');
-  const controller = new AbortController();
-  const { signal } = controller;
   /** Those that have a span that is open. */
   const open = new Set<Interaction>();
   /** The one whose event is on its way, or was until a moment ago. */
@@ -227,7 +225,7 @@ export function installUserInteraction(host: CaptureHost, { eventNames, shouldPr
     interaction.enter(event);
   }
 
-  for (const type of new Set([...eventNames, ...CONSEQUENCES])) addEventListener(type, (event) => host.guard(() => began(event)), { capture: true, signal });
+  for (const type of new Set([...eventNames, ...CONSEQUENCES])) host.listen(globalThis, type, began);
 
   // Who was told of requests before is told as before.
   const { requestBegan, requestEnded } = host;
@@ -255,7 +253,6 @@ export function installUserInteraction(host: CaptureHost, { eventNames, shouldPr
       }
     },
     uninstall() {
-      controller.abort();
       latest?.settle();
     },
   };
