@@ -8,6 +8,9 @@ interface Zoned {
 const zoned = globalThis as Zoned;
 const performance = globalThis.performance as Performance | undefined;
 
+/** How long a page that is always busy keeps us waiting. */
+const IDLE_CAP_MS = 1000;
+
 const { now: wall, parse } = Date;
 // Kept as functions of their own, since `performance` is a getter that costs 70 ns.
 const elapsed = performance?.now.bind(performance) ?? wall;
@@ -28,3 +31,7 @@ export const timeOriginMs = performance?.timeOrigin ?? 0;
 // Optional all of them: where there is no page there may be none, and importing this must do no harm.
 export const startTimer = (zoned.__zone_symbol__setTimeout ?? globalThis.setTimeout)?.bind(globalThis) as (run: () => void, delayMs: number) => number;
 export const stopTimer = (zoned.__zone_symbol__clearTimeout ?? globalThis.clearTimeout)?.bind(globalThis) as (timer: number | undefined) => void;
+
+const idle = (globalThis as Partial<typeof globalThis>).requestIdleCallback?.bind(globalThis);
+/** Runs it when the page has nothing else to do, or soon. */
+export const whenIdle = (run: () => void): void => void (idle ? idle(run, { timeout: IDLE_CAP_MS }) : startTimer(run, 0));

@@ -16,7 +16,10 @@ export const RESOURCE = -3;
 export const GLOBALS = -4;
 
 /** How a value is handed over: its type (abi.rs), and a number. For text that is its length. */
-export const [TEXT, NUMBER, BOOL, LIST] = [0, 1, 2, 3];
+export const TEXT = 0;
+export const NUMBER = 1;
+export const BOOL = 2;
+export const LIST = 3;
 
 /** Texts of ordinary size fit without asking for more room. */
 const SCRATCH_BYTES = 16384;
@@ -34,7 +37,14 @@ const CLOCK_CHECK_MS = 250;
 export const LOSSES: readonly Loss[] = ['queueFull', 'rejected', 'refused', 'expired', 'evicted', 'consent', 'noEndpoint', 'shutdown', 'rateLimited', 'filtered'];
 
 /** Where the counts stand in `Counts` of delivery.rs. */
-const [ENDED, QUEUED, IN_FLIGHT, DELIVERED, UNACKNOWLEDGED, RESENT, STORED, DROPPED] = [0, 1, 2, 3, 4, 5, 6, 7];
+const ENDED = 0;
+const QUEUED = 1;
+const IN_FLIGHT = 2;
+const DELIVERED = 3;
+const UNACKNOWLEDGED = 4;
+const RESENT = 5;
+const STORED = 6;
+const DROPPED = 7;
 
 /** Answers every call with -1: the core before it has started, and after it has trapped. */
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
@@ -44,6 +54,8 @@ export class Core {
   x = inert;
   /** The core runs. */
   on = false;
+  /** Starts it; undefined once that was done. */
+  wake: (() => void) | undefined;
   /** What is more than one number, in either direction. */
   words = new Int32Array(16);
   /** The scratch area; empty while there is none. */
@@ -94,6 +106,14 @@ export class Core {
     this.scratchBytes = SCRATCH_BYTES;
     this.look();
     this.countsAt = this.words[0];
+  }
+
+  /** The core runs. Whoever asks needs it now: where nothing has so far, it is started. */
+  ready(): boolean {
+    const { wake } = this;
+    this.wake = undefined;
+    wake?.();
+    return this.on;
   }
 
   /** Whatever was thrown on the way into the core: a trap switches webspan off, anything else is told and over. */

@@ -9,7 +9,7 @@ import { installFetch } from './capture/fetch.js';
 import { installNavigation } from './capture/navigation.js';
 import { ResourceTimings } from './capture/timing.js';
 import { installXhr } from './capture/xhr.js';
-import { wallMs } from './clock.js';
+import { wallMs, whenIdle } from './clock.js';
 import { ActiveSpan } from './context.js';
 import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
 import { fetchLater } from './fetch-later.js';
@@ -35,7 +35,10 @@ export const NAME = 'webspan';
 export const VERSION = __VERSION__;
 
 /** How the page has turned (`page_turned` in abi.rs). */
-const [VISIBLE, HIDDEN, KEPT, GONE] = [0, 1, 2, 3];
+const VISIBLE = 0;
+const HIDDEN = 1;
+const KEPT = 2;
+const GONE = 3;
 
 /** `semconv` of `set_options` in abi.rs. */
 const SEMCONV = ['stable', 'legacy', 'dup'];
@@ -48,6 +51,8 @@ export class Instance implements Webspan {
   readonly core: Core;
   readonly tracer: CoreTracer;
   private readonly transport: Transport;
+  /** Read at once: what the page makes of `URL` later is not asked. */
+  private readonly collector: URL | undefined;
   private uninstall = () => {};
   /** The user's word; undefined while there is none. */
   private consent: boolean | undefined;
@@ -69,6 +74,7 @@ export class Instance implements Webspan {
 
   constructor(private readonly settings: Settings) {
     this.active = new ActiveSpan(settings.pageTrace);
+    this.collector = settings.tracesUrl ? new URL(settings.tracesUrl) : undefined;
     this.consent = settings.consent === 'granted' || undefined;
     const core = (this.core = new Core(
       (error) => {
@@ -88,26 +94,34 @@ export class Instance implements Webspan {
     this.touch = this.toucher();
     if (settings.spanProcessors.length) core.processors = new SpanProcessors(core, settings.spanProcessors, this.aside);
     this.tracer = this.getTracer(NAME, VERSION);
+    core.wake = () => this.start();
+    this.install();
+    // What the page does at its start comes first, unless that needs it.
+    this.attempt(whenIdle, () => core.ready());
+  }
+
+  private start(): void {
     try {
-      core.start();
+      this.core.start();
     } catch (error) {
       this.fallBack(error);
     }
-    if (core.on) this.attempt(() => this.configure());
-    this.install();
+    if (this.core.on) this.attempt(() => this.configure());
   }
 
   private install(): void {
     const { core, settings } = this;
-    const controller = new AbortController();
-    const { signal } = controller;
-    const listen: Listen = (target, name, listener) =>
-      target.addEventListener(name, (event) => this.attempt(listener, event as never), { capture: true, signal });
+    const heard: (() => void)[] = [];
+    const listen: Listen = (target, name, listener) => {
+      const hear = (event: Event) => this.attempt(listener, event as never);
+      target.addEventListener(name, hear, true);
+      heard.push(() => target.removeEventListener(name, hear, true));
+    };
     const host: CaptureHost = {
       core,
       settings,
       active: this.active,
-      timings: new ResourceTimings(this.attempt),
+      timings: new ResourceTimings(this.attempt, (run) => this.whenOn(run)),
       shown: (href) => this.shown(href),
       whenOn: (run) => this.whenOn(run),
       visit: (handle) => this.touch?.(handle),
@@ -155,6 +169,7 @@ export class Instance implements Webspan {
         this.guard(() => this.hold());
       },
       online: () => {
+        core.ready();
         this.guard(() => {
           this.connect(!isOffline());
           // If it could not be loaded before.
@@ -164,7 +179,7 @@ export class Instance implements Webspan {
     });
     this.uninstall = () => {
       this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall?.()));
-      controller.abort();
+      heard.forEach((undo) => undo());
     };
   }
 
@@ -181,7 +196,7 @@ export class Instance implements Webspan {
 
   flush(): Promise<void> {
     this.guard(() => this.settleCaptures(false));
-    return this.core.on ? this.transport.flush() : Promise.resolve();
+    return this.core.ready() ? this.transport.flush() : Promise.resolve();
   }
 
   shutdown({ discard }: { discard?: boolean } = {}): Promise<void> {
@@ -276,7 +291,7 @@ export class Instance implements Webspan {
   /** The span that these headers tell of. */
   extract(traceparent: string, tracestate: string): Span | undefined {
     const { core } = this;
-    if (!core.on) return undefined;
+    if (!core.ready()) return undefined;
     const stateBytes = core.x.read_tracestate(core.text(tracestate, 0));
     const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
     if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
@@ -362,6 +377,7 @@ export class Instance implements Webspan {
   private settle(how: number): void {
     const { core } = this;
     this.transport.leaving = true;
+    core.ready();
     this.guard(() => {
       this.settleCaptures(how === GONE);
       if (how === GONE) core.processors?.abandon();
@@ -385,10 +401,9 @@ export class Instance implements Webspan {
   }
 
   private configure(): void {
-    const { core, settings } = this;
+    const { core, settings, collector } = this;
     const { x } = core;
-    const { sampler, redact, limits, batch, retry, compression, tracesUrl } = settings;
-    const collector = tracesUrl ? new URL(tracesUrl) : undefined;
+    const { sampler, redact, limits, batch, retry, compression } = settings;
     const sameOrigin = collector?.origin === location.origin;
     const mayCompress = compression === 'gzip' || (compression === 'auto' && sameOrigin);
     // Before all else: whatever goes wrong below, nothing is sent against the user's will.

@@ -708,13 +708,14 @@ const show = (value: unknown, kind: string, path: string): string =>
 
 /** Reads one value. The caller's getters and proxies run here: what they throw becomes an error that names the option. */
 function read<T>(row: Row<T>, holder: object, key: PropertyKey, path: string, reading: Reading): T {
-  const [wanted, fallback, refine] = row;
+  const wanted = row[0];
+  const refine = row[2];
   let given: unknown = {};
   let kind = 'not readable';
   try {
     // What a page has put into Object.prototype is no option.
     given = Object.hasOwn(holder, key) || !(key in {}) ? holder[key as never] : undefined;
-    if (given === undefined && fallback !== null) return defaultOf(row, path, reading);
+    if (given === undefined && row[1] !== null) return defaultOf(row, path, reading);
     kind = kindOf(given);
     if (wanted.split(/ or | \(/).some((word) => word === typeof given || word === show(given, kind, ''))) {
       let value = given;
@@ -728,9 +729,11 @@ function read<T>(row: Row<T>, holder: object, key: PropertyKey, path: string, re
 }
 
 /** What is not given needs no check. Most options are not, and all of this runs while the page starts. */
-function defaultOf<T>([, fallback, refine]: Row<T>, path: string, reading: Reading): T {
-  // A list is copied; so is a text, which is the same.
-  return (fallback === true && refine ? readAll(refine as Rows, {}, path, reading) : ((fallback as T[])?.slice?.() ?? fallback)) as T;
+function defaultOf<T>(row: Row<T>, path: string, reading: Reading): T {
+  // Not taken apart at once, which would run an iterator.
+  const fallback = row[1];
+  const refine = row[2];
+  return (fallback === true && refine ? readAll(refine as Rows, {}, path, reading) : Array.isArray(fallback) ? [...fallback] : fallback) as T;
 }
 
 type Rows = Readonly<Record<string, Row<unknown>>>;

@@ -3,7 +3,9 @@
 // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
 /** Places in the list below. */
-const [REQUEST, SCOPE_SPANS, RESPONSE] = [0, 3, 12];
+const REQUEST = 0;
+const SCOPE_SPANS = 3;
+const RESPONSE = 12;
 
 /**
  * The fields of each message in the order of their numbers, as in src/otlp/trace.rs. Behind a name stands what its wire type does not tell:

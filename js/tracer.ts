@@ -10,7 +10,10 @@ import { coreSpan, CoreSpan, millis, setAttributes } from './span.js';
 const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
 /** How a span starts (abi.rs). */
-const [CAPTURED, HAS_PARENT, DECIDED, SAMPLED] = [1, 2, 4, 8];
+const CAPTURED = 1;
+const HAS_PARENT = 2;
+const DECIDED = 4;
+const SAMPLED = 8;
 
 /** Calls the core; without a closure for each span, as this is called for all of them. */
 type Start<D> = (how: number, scope: number, core: Core, name: string, startMs: number, detail: D) => number;
@@ -36,6 +39,7 @@ export class CoreTracer implements Tracer {
     const { core } = this;
     let span: CoreSpan | undefined;
     try {
+      core.ready();
       // All that is the page's is read before the core is told anything: reading may run the page's code.
       name = String(name);
       const kind = Number(options?.kind ?? 0);

@@ -8,7 +8,12 @@ import type { Outbox } from './outbox.js';
 import { type ExportResponse, type SpanMessage, readRequest, readResponse, readSpans } from './otlp.js';
 
 /** Effects of `next_effect` in abi.rs. */
-const [SEND, SHOW, REPORT, UNCOMPRESSED, STORE, DEFER] = [1, 2, 3, 4, 5, 6];
+const SEND = 1;
+const SHOW = 2;
+const REPORT = 3;
+const UNCOMPRESSED = 4;
+const STORE = 5;
+const DEFER = 6;
 
 /** In the place of a status: none came, and it took too long. */
 const NO_ANSWER = 0;

@@ -16,7 +16,7 @@ import { projectDir } from './setup.mjs';
  */
 const LIMITS = {
   'all that is on by default': { goal: 13_500, limit: 34_410 },
-  'of which JavaScript': { goal: 5_000, limit: 16_170 },
+  'of which JavaScript': { goal: 5_000, limit: 16_100 },
   'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_895 },
 };
 

@@ -38,7 +38,7 @@ type Navigation = PerformanceNavigationTiming & { activationStart?: number; deli
 export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSettings, parentOf: (traceparent: string) => Span | undefined): Capture {
   const { core, active, settings } = host;
   const tracer = host.tracer('documentLoad');
-  const navigation = performance.getEntriesByType('navigation')[0] as Navigation | undefined;
+  let navigation: Navigation | undefined;
   const installedMs = core.now();
   /** The page load, which is open until `stop()`. */
   let load: CoreSpan | undefined;
@@ -56,8 +56,11 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   const { documentLoad, documentFetch, resourceFetch } = options.applyCustomAttributesOnSpan;
   const custom = <E>(run: ((span: CoreSpan, entry: E) => void) | undefined, span: CoreSpan, entry?: E) => run && host.aside(run, span, entry);
 
-  function begin({ fetchStart, loadEventEnd }: Navigation): void {
-    load = tracer.capture('documentLoad', parentOf(serverParent(navigation!)), fetchStart);
+  function begin(): void {
+    navigation = performance.getEntriesByType('navigation')[0] as Navigation | undefined;
+    if (!navigation) return;
+    const { fetchStart, loadEventEnd } = navigation;
+    load = tracer.capture('documentLoad', parentOf(serverParent(navigation)), fetchStart);
     active.turn(load);
     // What the load event took, the browser tells only after it. Where that is long ago, there is time after the start.
     const soon = () => (timer = startTimer(() => host.guard(loaded), 0));
@@ -65,7 +68,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     // Not one that the page made up.
     else host.listen(globalThis, 'load', ({ isTrusted }) => isTrusted && soon());
   }
-  if (isFirst && navigation) host.whenOn(() => isOpen && !host.silent() && begin(navigation));
+  if (isFirst) host.whenOn(() => isOpen && !host.silent() && begin());
   const unwatch = host.timings.watch((entry, initiator) => {
     // Requests have spans of their own from now on, and what was before the last start has been told.
     const isOld = entry.startTime < installedMs;
@@ -133,7 +136,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   function resource(entry: PerformanceResourceTiming, initiator: string): void {
     const { name, startTime, responseEnd, responseStatus } = entry;
     if (host.silent() || !name.startsWith('http') || isIgnored(name, settings)) return;
-    const span = tracer.capture('resourceFetch', startTime < (navigation?.loadEventEnd || Infinity) ? load : active.lastPage, startTime);
+    const span = tracer.capture('resourceFetch', load && startTime < (navigation!.loadEventEnd || Infinity) ? load : active.lastPage, startTime);
     const { handle } = span;
     if (handle < 0) return;
     core.fact(handle, URL_FULL, host.shown(name));

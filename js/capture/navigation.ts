@@ -42,7 +42,7 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     // The same again is not a change: frameworks keep their state that way.
     const isSame = sameDocument && href === location.href;
     href = location.href;
-    if (isSame || host.silent() || !core.on) return;
+    if (isSame || host.silent() || !core.ready()) return;
     // While the page loads, or a route changes, a new name for it is a part of that.
     if (type === 'replace' && active.page) {
       if (current) core.fact(current.handle, URL_FULL, host.shown(href));

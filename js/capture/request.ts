@@ -20,7 +20,9 @@ const CAP_MS = 1000;
 export const CLOCK_STEP_MS = 1;
 
 /** `End` in capture/fetch.rs. */
-const [KNOWN, BODY_UNKNOWN, UNFINISHED] = [0, 1, 2];
+const KNOWN = 0;
+const BODY_UNKNOWN = 1;
+const UNFINISHED = 2;
 
 /** A request that has not ended for us. */
 export interface Pending {
@@ -84,8 +86,9 @@ export class Requests {
   skips(): boolean {
     const { host } = this;
     if (host.silent()) return true;
-    if (!host.core.on) host.core.notReady++;
-    return !host.core.on;
+    if (host.core.ready()) return false;
+    host.core.notReady++;
+    return true;
   }
 
   /** `URL.href` of what the page asks for; undefined for what is no URL. */

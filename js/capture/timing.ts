@@ -24,15 +24,21 @@ export class ResourceTimings {
   private listeners: Listener[] = [];
   private observer: PerformanceObserver | undefined;
 
-  /** @param guard Runs a listener. */
-  constructor(private readonly guard: Runner) {}
+  /**
+   * @param guard Runs a listener.
+   * @param whenOn Runs it once the core is there: until then entries are only kept.
+   */
+  constructor(
+    private readonly guard: Runner,
+    private readonly whenOn: (run: () => void) => void,
+  ) {}
 
   /** Tells of each entry once, also of those that were made before; undone by what it returns. */
   watch(listener: Listener): () => void {
     // First: WebKit tells of what was before within the call of observe().
     this.listeners.push(listener);
     if (!this.observer && globalThis.PerformanceObserver) {
-      this.observer = new PerformanceObserver((list) => this.tell(list.getEntries(), false));
+      this.observer = new PerformanceObserver((list) => this.whenOn(() => this.tell(list.getEntries(), false)));
       // An observer gets all: the page's buffer of 250 entries may overflow.
       this.observer.observe({ type: 'resource', buffered: true });
     }

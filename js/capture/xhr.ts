@@ -29,7 +29,8 @@ interface Zoned {
  */
 const ENDS = ['abort', 'loadend'];
 
-const [OPENED, DONE] = [1, 4];
+const OPENED = 1;
+const DONE = 4;
 
 type Method = 'open' | 'send' | 'setRequestHeader';
 /** What is done in the place of a method, which is the `target`. */

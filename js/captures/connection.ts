@@ -80,7 +80,7 @@ export class Connections<T extends EventTarget> implements Capture {
     const begin = (object: T, startMs: number) => {
       // Of the object: what the page gave is read by the browser, once.
       const url = new URL(this.readUrl.call(object));
-      if (host.silent() || !core.on || isIgnored(url.href, host.settings)) return;
+      if (host.silent() || !core.ready() || isIgnored(url.href, host.settings)) return;
       const span = tracer.capture(name, host.active.parent(undefined), startMs, CLIENT);
       if (span.handle < 0) return;
       const shown = host.shown(url.href);

@@ -208,7 +208,7 @@ export function installUserInteraction(host: CaptureHost, { eventNames, shouldPr
   }
 
   function began(event: Event): void {
-    if (host.silent() || !core.on) return;
+    if (host.silent() || !core.ready()) return;
     // One that the page sends from within a listener is a part of what the listener does.
     if (latest?.isDispatching()) return;
     if (latest?.causes(event)) return latest.enter(event);

@@ -39,7 +39,7 @@ export function installLongTasks(host: CaptureHost): Capture {
 
   function record(entry: FrameTiming): void {
     const { startTime, duration, name, blockingDuration, scripts } = entry;
-    if (host.silent() || !core.on || startTime <= (known[TOLD] ?? -1)) return;
+    if (host.silent() || !core.ready() || startTime <= (known[TOLD] ?? -1)) return;
     known[TOLD] = startTime;
     const span = tracer.capture(type!, active.page ?? active.lastPage, startTime);
     span.setAttributes({

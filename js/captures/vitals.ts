@@ -45,7 +45,7 @@ export class VitalReports {
 
 function report(host: CaptureHost, tracer: CoreTracer, { name, value, delta, id, rating, navigationType, entries }: WebVital): void {
   const { core, active } = host;
-  if (host.silent() || !core.on) return;
+  if (host.silent() || !core.ready()) return;
   // Where it happened, not when the library was sure of it: for most that is when the page is left.
   const entry = entries.at(-1) as (PerformanceEntry & { responseStart?: number }) | undefined;
   const atMs = (name === 'TTFB' ? entry?.responseStart : entry?.startTime) || core.now();

@@ -13,15 +13,15 @@ import { median } from './statistics.mjs';
  * @typedef {object} Limit
  * @property {(samples: Samples, variant: string) => number} [ratio] to what it is compared with
  * @property {(samples: Samples, variant: string) => number[]} [ratios] the same of each round
- * @property {(samples: Samples, variant: string) => Verdict} judge
+ * @property {(samples: Samples, variant: string) => Verdict} [judge]
  */
 
 /**
- * At most this share of what `reference` takes, by the medians.
+ * The share of what `reference` takes, by the medians, and no limit.
  * @param {string} [options.above] counts for both only what is above this variant
  * @returns {Limit}
  */
-export function ratioTo(reference, atMost, { above } = {}) {
+export function shareOf(reference, { above } = {}) {
   const ratios = (samples, variant) =>
     samples[variant].map((value, round) => {
       const base = above ? samples[above][round] : 0;
@@ -32,11 +32,13 @@ export function ratioTo(reference, atMost, { above } = {}) {
     const base = above ? median(samples[above]) : 0;
     return (median(samples[variant]) - base) / (median(samples[reference]) - base);
   };
-  return {
-    ratio,
-    ratios,
-    judge: (samples, variant) => ({ holds: ratio(samples, variant) <= atMost, wanted: `ratio at most ${atMost}` }),
-  };
+  return { ratio, ratios };
+}
+
+/** At most this share of what `reference` takes. @returns {Limit} */
+export function ratioTo(reference, atMost, options) {
+  const share = shareOf(reference, options);
+  return { ...share, judge: (samples, variant) => ({ holds: share.ratio(samples, variant) <= atMost, wanted: `ratio at most ${atMost}` }) };
 }
 
 /** At most so much, in the median. For bytes and counts. @returns {Limit} */

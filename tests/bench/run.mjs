@@ -43,7 +43,7 @@ async function sample(benchmark, bundles) {
 
 /** The table of one figure; the figures for --json. */
 function report({ row, unit, limit }, samples) {
-  const verdict = limit?.judge(samples, JUDGED);
+  const verdict = limit?.judge?.(samples, JUDGED);
   const mark = verdict ? (verdict.holds ? 'holds' : 'MISSED') : 'no limit';
   console.log(`\n${row}\n  ${unit}; ${mark}${verdict ? `: ${verdict.wanted}` : ''}`);
   const line = (name, columns) => console.log(`  ${name.padEnd(28)}${columns.map((column, index) => column.padStart(index % 2 ? 20 : 10)).join('')}`);

@@ -191,9 +191,9 @@ test('a core that traps while it is set up leaves the page alone', async (t) => 
     await window.instance.shutdown();
     window.trapIn = 'set_limits';
     const instance = window.webspan.init({ endpoint: 'http://127.0.0.1:1', logLevel: 'none' });
-    return [window.trapped, instance.tracer.startSpan('x').isRecording(), (await fetch('/echo')).status];
+    return [instance.tracer.startSpan('x').isRecording(), window.trapped, (await fetch('/echo')).status];
   });
-  assert.deepEqual(seen, [true, false, 200]);
+  assert.deepEqual(seen, [false, true, 200]);
   assert.deepEqual(pageErrors, []);
 });
 
