@@ -93,7 +93,7 @@ export class Core {
 
   /** Starts the core in WebAssembly, at once. Throws where that is not allowed. */
   start(): void {
-    this.run(initSync({ module: new WebAssembly.Module(fromHex(__WASM_HEX__)) }));
+    this.run(initSync(fromHex(__WASM_HEX__)));
   }
 
   /** Goes on with these exports. */

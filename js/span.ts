@@ -56,7 +56,16 @@ export class CoreSpan implements Span {
   tell(): void {
     const { core } = this;
     core.refresh();
-    core.words.set([this.a, this.b, this.c, this.d, this.e, this.f, this.g, this.flags, +this.remote]);
+    const words = core.words;
+    words[0] = this.a;
+    words[1] = this.b;
+    words[2] = this.c;
+    words[3] = this.d;
+    words[4] = this.e;
+    words[5] = this.f;
+    words[6] = this.g;
+    words[7] = this.flags;
+    words[8] = +this.remote;
   }
 
   spanContext(): SpanContext {

@@ -41,25 +41,29 @@ export function compilePattern(pattern: UrlPattern, pageHref: string): UrlPatter
 
 /** Whether one of the patterns, which come from {@link compilePattern}, matches the absolute URL `href`. Never throws. */
 export function matches(patterns: readonly UrlPattern[], href: string): boolean {
-  return patterns.some((pattern) => {
-    if (typeof pattern === 'string') return pattern === href;
-    pattern.lastIndex = 0;
-    try {
-      return pattern.test(href);
-    } catch {
-      // A `data:` URL of some megabytes exhausts the stack of an expression that backtracks.
-      return false;
-    }
-  });
+  // Not `some`, whose function would be garbage with each request.
+  for (let index = 0; index < patterns.length; index++) if (fits(patterns[index], href)) return true;
+  return false;
+}
+
+function fits(pattern: UrlPattern, href: string): boolean {
+  if (typeof pattern === 'string') return pattern === href;
+  pattern.lastIndex = 0;
+  try {
+    return pattern.test(href);
+  } catch {
+    // A `data:` URL of some megabytes exhausts the stack of an expression that backtracks.
+    return false;
+  }
 }
 
 /** Whether a request gets no span at all. Our own export requests never do. `href`, here and below: as `URL.href` has it. */
 export const isIgnored = (href: string, settings: UrlSettings): boolean => href === settings.tracesUrl || matches(settings.ignoreUrls, href);
 
-/** Which of our headers a request that has a span may carry. */
-export function propagation(href: string, pageOrigin: string, settings: UrlSettings): Propagation {
+/** Which of our headers a request that has a span may carry. `home`: the page's origin, and a slash. */
+export function propagation(href: string, home: string, settings: UrlSettings): Propagation {
   if (!/^https?:/.test(href) || matches(settings.noTraceHeaderUrls, href)) return 'none';
   // Credentials, which XHR allows, belong to no origin.
-  if (href.replace(/\/\/[^/@]*@/, '//').startsWith(`${pageOrigin}/`)) return 'same-origin';
+  if (href.replace(/\/\/[^/@]*@/, '//').startsWith(home)) return 'same-origin';
   return matches(settings.propagateTraceHeaderCorsUrls, href) ? 'cors' : 'none';
 }

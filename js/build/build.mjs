@@ -7,7 +7,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statS
 import { basename, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureWasmTarget, projectDir as root } from './setup.mjs';
-import { shortenExports } from './short-names.mjs';
+import { shortenNames } from './short-names.mjs';
 
 export const dist = join(root, 'dist');
 /** What lies between the steps. */
@@ -75,8 +75,8 @@ export function buildCore() {
 
   say('short names');
   const glue = join(work, 'core.js');
-  writeFileSync(glue, renewing(readFileSync(glue, 'utf8')));
-  const { module, short } = shortenExports(readFileSync(join(work, 'core_bg.wasm')), readFileSync(glue, 'utf8'));
+  const { module, glue: shortGlue, short } = shortenNames(readFileSync(join(work, 'core_bg.wasm')), ours(readFileSync(glue, 'utf8')));
+  writeFileSync(glue, shortGlue);
   writeFileSync(join(work, 'named.wasm'), module);
   writeFileSync(join(work, 'names.json'), JSON.stringify(short));
 
@@ -104,20 +104,26 @@ function instantiable(source) {
   return `${body}\nexport const instantiate = asmFunc;\n`;
 }
 
-/** The glue with one thing changed: each start makes a new instance, so that the memory of the one before can go as a whole. */
-function renewing(glue) {
-  return changed(glue, 'if (wasm !== undefined) return wasm;', '');
+/**
+ * The glue, changed: each start makes a new instance, so that the memory of the one before can go as a whole; and it is given the bytes of the module,
+ * as it is by us, and nothing else.
+ */
+function ours(glue) {
+  const renewing = changed(glue, 'if (wasm !== undefined) return wasm;', '');
+  const plain = changed(renewing, /if \(module !== undefined\) \{\s*if \(Object.getPrototypeOf\(module\)[^]*?\}\s*\}(?=\s*const imports)/, '');
+  return changed(plain, /if \(!\(module instanceof WebAssembly.Module\)\) \{\s*(module = new WebAssembly.Module\(module\);)\s*\}/, '$1');
 }
 
 /** The glue, for the core in JavaScript: the one line that makes an instance makes it from there. */
 function gluedToJs(glue) {
-  const linked = changed(glue, 'new WebAssembly.Instance(module, imports)', '{ exports: instantiate(imports) }');
-  return `import { instantiate } from './core-in-js.js';\n${linked.replace(/if \(!\(module instanceof WebAssembly\.Module\)\) \{[^}]*\}/, '')}`;
+  const linked = changed(glue, /module = new WebAssembly.Module\(module\);\s*const instance = new WebAssembly.Instance\(module, imports\)/, 'const instance = { exports: instantiate(imports) }');
+  return `import { instantiate } from './core-in-js.js';\n${linked}`;
 }
 
 function changed(glue, code, instead) {
-  if (!glue.includes(code)) throw new Error(`wasm-bindgen writes its glue in a new way, without "${code}": build.mjs has to learn it`);
-  return glue.replaceAll(code, instead);
+  const done = glue.replace(code, instead);
+  if (done === glue) throw new Error(`wasm-bindgen writes its glue in a new way, without "${code}": build.mjs has to learn it`);
+  return done;
 }
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -219,7 +225,7 @@ export async function buildPage() {
     mangleProps,
     mangleCache: short,
     sourcemap: false,
-    stdin: { contents: "import { initSync } from './core-in-js-glue.js'; export const start = () => initSync({ module: {} });", resolveDir: work },
+    stdin: { contents: "import { initSync } from './core-in-js-glue.js'; export const start = () => initSync();", resolveDir: work },
     format: 'esm',
     outfile: join(dist, 'fallback.js'),
   });

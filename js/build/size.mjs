@@ -15,9 +15,9 @@ import { projectDir } from './setup.mjs';
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 34_410 },
-  'of which JavaScript': { goal: 5_000, limit: 16_100 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_895 },
+  'all that is on by default': { goal: 13_500, limit: 34_370 },
+  'of which JavaScript': { goal: 5_000, limit: 16_115 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_885 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';

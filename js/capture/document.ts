@@ -74,8 +74,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     const isOld = entry.startTime < installedMs;
     const isRequest = /^(fetch|xmlhttprequest|beacon)$/.test(initiator);
     if (isRequest ? !isOld || !isFirst || initiator === 'beacon' : isOld && !isFirst) return;
-    // What comes before the core waits behind the page load.
-    host.whenOn(() => resource(entry, initiator));
+    resource(entry, initiator);
   });
 
   function loaded(): void {

@@ -90,7 +90,7 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
     const status = Number(response?.status);
     if (response) requests.hook('applyCustomAttributesOnSpan', pending, asked, response);
     // Those that have no body. https://fetch.spec.whatwg.org/#null-body-status
-    if (!response || /^head$/i.test(method) || [204, 205, 304].includes(status)) pending.endMs = core.now();
+    if (!response || /^head$/i.test(method) || status === 204 || status === 205 || status === 304) pending.endMs = core.now();
     pending.response = response;
     requests.respond(pending, status);
   }
@@ -134,7 +134,10 @@ const readHeaders = globalThis.Headers?.prototype.entries;
  */
 const NOTHING = Object.create(null) as object;
 
-const isPlain = (object: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(object));
+function isPlain(object: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  return prototype === Object.prototype || prototype === null;
+}
 
 /**
  * Adds these headers to the arguments, and writes to nothing of the caller's; a plain `init` is a copy already. If the page has set `traceparent`
@@ -151,16 +154,19 @@ function addHeaders(args: unknown[], isRequest: boolean, added: Record<string, s
       args[1] = undefined;
       return;
     }
-    const own = (args[1] = init ?? ({ __proto__: NOTHING } as RequestInit));
-    const { headers } = own;
-    if (headers === undefined) {
+    if (!init) {
       // To read a `Headers` takes fetch longer than all that we do.
-      own.headers = added;
+      args[1] = { __proto__: NOTHING, headers: added };
+      return;
+    }
+    const { headers } = init;
+    if (headers === undefined) {
+      init.headers = added;
       return;
     }
     // A generator gives its pairs only once.
-    if (headers && typeof headers === 'object' && !genuine(headers, readHeaders) && Symbol.iterator in headers) own.headers = [...headers];
-    own.headers = addTo(new Headers(own.headers), added);
+    if (headers && typeof headers === 'object' && !genuine(headers, readHeaders) && Symbol.iterator in headers) init.headers = [...headers];
+    init.headers = addTo(new Headers(init.headers), added);
   } catch {
     // The browser will say what is wrong with them.
   }

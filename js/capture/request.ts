@@ -62,11 +62,11 @@ type Hook = 'requestHook' | 'applyCustomAttributesOnSpan';
 export class Requests {
   private readonly tracer: CoreTracer;
   /** Those that have ended too, for a while, if their entry has not come: it is nobody else's. */
-  private readonly pending = new Set<Pending>();
+  private readonly pending: Pending[] = [];
   private readonly unwatch: () => void;
   private timer: number | undefined;
   // Not `location.origin`: that of a sandboxed frame is not the one it has.
-  private readonly origin = globalThis.origin;
+  private readonly home = `${globalThis.origin}/`;
 
   /** @param initiator What resource timing calls these requests. */
   constructor(
@@ -94,9 +94,9 @@ export class Requests {
   /** `URL.href` of what the page asks for; undefined for what is no URL. */
   href(text: string): string | undefined {
     const base = document.baseURI;
-    const { origin } = this;
+    const { home } = this;
     try {
-      return PLAIN_PATH.test(text) && base.startsWith(`${origin}/`) ? origin + text : new URL(text, base).href;
+      return PLAIN_PATH.test(text) && base.startsWith(home) ? home + text.slice(1) : new URL(text, base).href;
     } catch {
       return undefined;
     }
@@ -130,7 +130,7 @@ export class Requests {
       closed: !isRecorded,
     };
     if (isRecorded) {
-      this.pending.add(pending);
+      this.pending.push(pending);
       core.fact(span.handle, REQUEST_BODY_SIZE, size);
       if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
       core.processors?.start(span, parent);
@@ -140,12 +140,13 @@ export class Requests {
 
   private headers(span: CoreSpan, href: string): Pending['headers'] {
     const { settings } = this.host;
-    const to = propagation(href, this.origin, settings);
+    const to = propagation(href, this.home, settings);
     if (to === 'none') return undefined;
-    const may = (name: string) => to === 'same-origin' || settings.corsTraceHeaders.includes(name);
+    const all = to === 'same-origin';
+    const named = settings.corsTraceHeaders;
     const headers: Record<string, string> = {};
-    if (may('traceparent')) headers.traceparent = span.traceparent();
-    if (span.traceState && may('tracestate')) headers.tracestate = span.traceState;
+    if (all || named.includes('traceparent')) headers.traceparent = span.traceparent();
+    if (span.traceState && (all || named.includes('tracestate'))) headers.tracestate = span.traceState;
     return headers;
   }
 
@@ -189,7 +190,7 @@ export class Requests {
     const { span, entry, startMs, headersMs, closed, turn } = pending;
     if (closed) return;
     pending.closed = true;
-    if (entry) this.pending.delete(pending);
+    if (entry) this.forget(pending);
     const now = core.now();
     let how = KNOWN;
     let endMs = pending.endMs ?? (entry && Math.max(entry.responseEnd, startMs));
@@ -208,41 +209,47 @@ export class Requests {
 
   /** An entry that fits two requests belongs to none. */
   private match(entry: PerformanceResourceTiming, gone: boolean): void {
+    const { pending } = this;
     const { name, startTime } = entry;
-    /** 2: it fits; 1: it would, if it started after its call, as where somebody else's wrapper below ours waits before it calls the browser. */
-    const fit = ({ href, entry: known, startMs, calledMs, endMs }: Pending) => {
-      // What was cut off has no size, and its end is not that of the body.
-      if (href !== name || known || startTime < startMs - CLOCK_STEP_MS || (gone && endMs === undefined && !entry.encodedBodySize)) return 0;
-      return startTime <= calledMs + CLOCK_STEP_MS ? 2 : 1;
-    };
     let best = 1;
     let count = 0;
-    for (const pending of this.pending) {
-      const found = fit(pending);
+    for (let index = pending.length; index--; ) {
+      const found = fit(pending[index], entry, name, startTime, gone);
       if (found > best) count = 0;
       best = Math.max(best, found);
       count += +(found === best);
     }
-    for (const pending of this.pending) {
-      if (fit(pending) !== best) continue;
+    for (let index = pending.length; index--; ) {
+      const each = pending[index];
+      if (fit(each, entry, name, startTime, gone) !== best) continue;
       // One that had fitted several before: the others may have ended meanwhile, and this entry may be theirs.
-      if (count > 1 || pending.ambiguous) pending.ambiguous = true;
-      else pending.entry = entry;
-      if (pending.headersMs !== undefined) this.close(pending);
+      if (count > 1 || each.ambiguous) each.ambiguous = true;
+      else each.entry = entry;
+      if (each.headersMs !== undefined) this.close(each);
     }
+  }
+
+  /** Out of the list, whose order says nothing. Who goes through it goes backwards: the last takes the place. */
+  private forget(pending: Pending): void {
+    const all = this.pending;
+    const index = all.indexOf(pending);
+    if (index < 0) return;
+    all[index] = all[all.length - 1];
+    all.pop();
   }
 
   private readonly cap = (): void => {
     this.timer = undefined;
     this.host.guard(() => {
       const dueMs = this.host.core.now() - CAP_MS / 2;
-      for (const pending of this.pending) {
+      for (let index = this.pending.length; index--; ) {
+        const pending = this.pending[index];
         const { headersMs, endMs, closed } = pending;
         if (headersMs === undefined || (!closed && endMs === undefined && isRead(pending))) continue;
         if (headersMs > dueMs) this.arm();
         else {
           this.close(pending);
-          this.pending.delete(pending);
+          this.forget(pending);
         }
       }
     });
@@ -253,13 +260,23 @@ export class Requests {
   }
 
   settle(gone: boolean): void {
-    for (const pending of this.pending) if (gone || pending.endMs !== undefined) this.close(pending, gone);
+    for (const pending of [...this.pending]) if (gone || pending.endMs !== undefined) this.close(pending, gone);
   }
 
   uninstall(): void {
     this.unwatch();
     stopTimer(this.timer);
   }
+}
+
+/**
+ * Whether an entry may be that of a request. 2: it fits; 1: it would, if it started after its call, as where somebody else's wrapper below
+ * ours waits before it calls the browser; 0: it does not.
+ */
+function fit({ href, entry: known, startMs, calledMs, endMs }: Pending, entry: PerformanceResourceTiming, name: string, startTime: number, gone: boolean): number {
+  // What was cut off has no size, and its end is not that of the body.
+  if (href !== name || known || startTime < startMs - CLOCK_STEP_MS || (gone && endMs === undefined && !entry.encodedBodySize)) return 0;
+  return startTime <= calledMs + CLOCK_STEP_MS ? 2 : 1;
 }
 
 /**

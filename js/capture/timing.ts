@@ -53,14 +53,16 @@ export class ResourceTimings {
 
   /** Tells of entries that the browser has made but not delivered yet: at the page's end nothing else will. */
   drain(gone: boolean): void {
-    this.tell(this.observer?.takeRecords() ?? [], gone);
+    const entries = this.observer?.takeRecords();
+    if (entries?.length) this.whenOn(() => this.tell(entries, gone));
   }
 
   private tell(entries: PerformanceEntryList, gone: boolean): void {
+    const { listeners } = this;
     for (const entry of entries as PerformanceResourceTiming[]) {
       // Each look at an entry makes a new text or number: what all ask for is read once.
       const { initiatorType } = entry;
-      for (const listener of this.listeners) this.guard(listener, entry, initiatorType, gone);
+      for (let index = 0; index < listeners.length; index++) this.guard(listeners[index], entry, initiatorType, gone);
     }
   }
 }
@@ -74,7 +76,8 @@ export function describeTiming(core: Core, { handle }: CoreSpan, entry: Performa
 /** An event for each of these times of an entry. Zero means that the browser does not tell, never that it was at the start. */
 export function addMarks<K extends string>(core: Core, handle: number, entry: Partial<Record<K, number>>, names: readonly K[]): void {
   core.x.stage_attributes(0);
-  for (const name of names) {
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index];
     const ms = entry[name]!;
     if (ms > 0) core.x.add_event(handle, core.name(name), ms);
   }

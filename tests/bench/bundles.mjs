@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { projectDir } from '../../js/build/setup.mjs';
 
-/** @typedef {'nothing' | 'webspan' | 'webspan-bytes' | 'opentelemetry-json' | 'opentelemetry-protobuf' | 'opentelemetry-bytes'} Sdk */
+/** @typedef {'nothing' | 'least' | 'webspan' | 'webspan-bytes' | 'opentelemetry-json' | 'opentelemetry-protobuf' | 'opentelemetry-bytes'} Sdk */
 
 /** @type {Sdk[]} */
-const SDKS = ['nothing', 'webspan', 'webspan-bytes', 'opentelemetry-json', 'opentelemetry-protobuf', 'opentelemetry-bytes'];
+const SDKS = ['nothing', 'least', 'webspan', 'webspan-bytes', 'opentelemetry-json', 'opentelemetry-protobuf', 'opentelemetry-bytes'];
 
 /** Bundles what lies in page/ with what the build has made; both are read now, and later builds change nothing. */
 export async function bundlePages() {

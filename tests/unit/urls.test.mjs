@@ -127,13 +127,13 @@ test('decides which requests may carry trace headers', () => {
     ['chrome-extension://abc/x.js', 'none'],
     ['ws://shop.example.com/', 'none'],
   ]) {
-    const answers = [1, 2].map(() => propagation(new URL(href).href, 'https://shop.example.com', settings));
+    const answers = [1, 2].map(() => propagation(new URL(href).href, 'https://shop.example.com/', settings));
     assert.deepEqual(answers, [wanted, wanted], href);
   }
 });
 
 test('takes no URL for same-origin on a page with an opaque origin', () => {
   for (const href of ['https://shop.example.com/', 'data:text/plain,hello', 'file:///a']) {
-    assert.equal(propagation(new URL(href).href, 'null', settingsWith({})), 'none', href);
+    assert.equal(propagation(new URL(href).href, 'null/', settingsWith({})), 'none', href);
   }
 });

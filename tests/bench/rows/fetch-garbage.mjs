@@ -12,6 +12,7 @@ export default {
   lab: { uncollected: true },
   variants: {
     'no SDK': { sdk: 'nothing' },
+    'the least': { sdk: 'least' },
     'OpenTelemetry JS': { sdk: 'opentelemetry-json', options },
     webspan: { sdk: 'webspan', options },
     'webspan again': { sdk: 'webspan', options },
