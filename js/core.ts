@@ -50,6 +50,8 @@ const DROPPED = 7;
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
 
 export class Core {
+  /** The WebAssembly, in hexadecimal digits. */
+  static module: string;
   /** The exports of the module; inert until it runs. */
   x = inert;
   /** The core runs. */
@@ -93,7 +95,7 @@ export class Core {
 
   /** Starts the core in WebAssembly, at once. Throws where that is not allowed. */
   start(): void {
-    this.run(initSync(fromHex(__WASM_HEX__)));
+    this.run(initSync(fromHex(Core.module)));
   }
 
   /** Goes on with these exports. */

@@ -129,3 +129,6 @@ function idle(): Webspan {
   }
   return resting;
 }
+
+// The last words of the bundle: between others, they and those would compress less well, by 170 bytes of brotli and 700 of gzip.
+Core.module = __WASM_HEX__;

@@ -111,6 +111,7 @@ export class Instance implements Webspan {
 
   private install(): void {
     const { core, settings } = this;
+    let installed = true;
     const heard: (() => void)[] = [];
     const listen: Listen = (target, name, listener) => {
       const hear = (event: Event) => this.attempt(listener, event as never);
@@ -121,6 +122,7 @@ export class Instance implements Webspan {
       core,
       settings,
       active: this.active,
+      installedMs: core.now(),
       timings: new ResourceTimings(this.attempt, (run) => this.whenOn(run)),
       shown: (href) => this.shown(href),
       whenOn: (run) => this.whenOn(run),
@@ -148,8 +150,10 @@ export class Instance implements Webspan {
       core.failed = (...failure) => diagnosis.then((started) => started?.tell(...failure));
       return { uninstall: () => diagnosis.then((started) => started?.stop()) };
     });
-    // The page load first: it is the parent of what follows.
-    add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
+    // The page load first: it is the parent of what follows. Of what happens before the core is there, the browser tells it afterwards.
+    this.whenOn(() => {
+      if (installed) add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
+    });
     add('navigation', navigation, () => installNavigation(host, navigation as never));
     // Before the requests: when the page goes, who waits for some has to be asked before these are ended.
     settings.captures.forEach((capture, index) => add(`captures[${index}]`, true, () => (capture as unknown as InstallCapture)(host)));
@@ -178,6 +182,7 @@ export class Instance implements Webspan {
       },
     });
     this.uninstall = () => {
+      installed = false;
       this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall?.()));
       heard.forEach((undo) => undo());
     };

@@ -42,7 +42,7 @@ export function compilePattern(pattern: UrlPattern, pageHref: string): UrlPatter
 /** Whether one of the patterns, which come from {@link compilePattern}, matches the absolute URL `href`. Never throws. */
 export function matches(patterns: readonly UrlPattern[], href: string): boolean {
   // Not `some`, whose function would be garbage with each request.
-  for (let index = 0; index < patterns.length; index++) if (fits(patterns[index], href)) return true;
+  for (let index = 0; index < patterns.length; index++) if (fits(patterns[index]!, href)) return true;
   return false;
 }
 

@@ -20,6 +20,8 @@ export interface CaptureHost {
   readonly core: Core;
   readonly settings: Settings;
   readonly active: ActiveSpan;
+  /** What began before was not seen as it began. */
+  readonly installedMs: number;
   /** Resource timing, shared by all. */
   readonly timings: ResourceTimings;
   /** Told of each request that begins, and of its end with what that gave: for whoever waits until there are none. */

@@ -39,7 +39,6 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
   const { core, active, settings } = host;
   const tracer = host.tracer('documentLoad');
   let navigation: Navigation | undefined;
-  const installedMs = core.now();
   /** The page load, which is open until `stop()`. */
   let load: CoreSpan | undefined;
   let isOpen = true;
@@ -68,10 +67,10 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     // Not one that the page made up.
     else host.listen(globalThis, 'load', ({ isTrusted }) => isTrusted && soon());
   }
-  if (isFirst) host.whenOn(() => isOpen && !host.silent() && begin());
+  if (isFirst && !host.silent()) host.guard(begin);
   const unwatch = host.timings.watch((entry, initiator) => {
     // Requests have spans of their own from now on, and what was before the last start has been told.
-    const isOld = entry.startTime < installedMs;
+    const isOld = entry.startTime < host.installedMs;
     const isRequest = /^(fetch|xmlhttprequest|beacon)$/.test(initiator);
     if (isRequest ? !isOld || !isFirst || initiator === 'beacon' : isOld && !isFirst) return;
     resource(entry, initiator);
