@@ -74,10 +74,11 @@ unsafe impl GlobalAlloc for FreeLists {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let state = unsafe { &mut *self.0.get() };
         let (index, block_bytes) = class(layout.size());
-        let free = state.free[index];
-        if !free.is_null() {
-            state.free[index] = unsafe { *(free as *const *mut u8) };
-            return free;
+        let Some(free) = state.free.get_mut(index) else { return null_mut() };
+        let block = *free;
+        if !block.is_null() {
+            *free = unsafe { *(block as *const *mut u8) };
+            return block;
         }
         if state.end - state.top < block_bytes {
             let pages = (block_bytes - (state.end - state.top)).div_ceil(PAGE_BYTES);
@@ -103,8 +104,10 @@ unsafe impl GlobalAlloc for FreeLists {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let state = unsafe { &mut *self.0.get() };
         let (index, _) = class(layout.size());
-        unsafe { *(block as *mut *mut u8) = state.free[index] };
-        state.free[index] = block;
+        if let Some(free) = state.free.get_mut(index) {
+            unsafe { *(block as *mut *mut u8) = *free };
+            *free = block;
+        }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {

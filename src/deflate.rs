@@ -135,7 +135,9 @@ impl Deflater {
         let mut lengths = [0; 19];
         for (symbol, length) in HEADER_ORDER.into_iter().zip(code::HEADER_LENGTHS) {
             self.put(u32::from(length), 3);
-            lengths[usize::from(symbol)] = length;
+            if let Some(place) = lengths.get_mut(usize::from(symbol)) {
+                *place = length;
+            }
         }
         let mut codes = [(0, 0); 19];
         assign(&lengths, &mut codes);
@@ -155,7 +157,7 @@ impl Deflater {
         self.put(end, bits);
         self.put(0, 7);
         let bytes = self.bit_count as usize / 8;
-        self.out.extend_from_slice(&self.bits.to_le_bytes()[..bytes]);
+        self.out.extend(self.bits.to_le_bytes().iter().take(bytes));
         self.out.extend_from_slice(&(!self.crc).to_le_bytes());
         self.out.extend_from_slice(&(self.input_bytes() as u32).to_le_bytes());
         core::mem::swap(&mut self.out, body);
@@ -167,7 +169,7 @@ impl Deflater {
         self.forget();
         let Tables { head, previous, crc, symbols, distances } = &mut *self.tables;
         let (input, end) = (&self.input[..], self.input.len());
-        self.crc = crc_of(crc, self.crc, &input[self.at..]);
+        self.crc = crc_of(crc, self.crc, input.get(self.at..).unwrap_or_default());
         let mut search = Search { input, base: self.base, head, previous };
         let mut bits = Bits { out: &mut self.out, bits: self.bits, count: self.bit_count };
 
@@ -200,7 +202,8 @@ impl Deflater {
 
     /// What lies too far back makes room.
     fn forget(&mut self) {
-        let gone = self.at.saturating_sub(WINDOW);
+        // Never farther than the input, which the compiler does not know.
+        let gone = self.at.saturating_sub(WINDOW).min(self.input.len());
         self.input.copy_within(gone.., 0);
         self.input.truncate(self.input.len() - gone);
         self.at -= gone;

@@ -847,8 +847,7 @@ impl Delivery {
     pub fn fit(&mut self, id: i32, body_bytes: usize) -> Option<bool> {
         self.growth = body_bytes as f64 / self.body.len() as f64;
         let room = self.keepalive_room();
-        let index = self.position(id)?;
-        let batch = &mut self.batches[index];
+        let batch = self.batches.iter_mut().find(|batch| batch.id == id)?;
         let fits = body_bytes <= if batch.deferred { self.defer_bytes } else { room };
         batch.keepalive_bytes = if fits && !batch.deferred { body_bytes } else { 0 };
         // A single span does not get smaller: it lets others go first while there is hurry, and then goes as it is.

@@ -35,7 +35,7 @@ pub fn cut(text: &[u8], characters: u32) -> &[u8] {
     }
     let starts_character = |byte: &u8| byte & 0xC0 != 0x80;
     let end = text.iter().enumerate().filter(|(_, byte)| starts_character(byte)).nth(characters as usize);
-    end.map_or(text, |(index, _)| &text[..index])
+    end.and_then(|(index, _)| text.get(..index)).unwrap_or(text)
 }
 
 #[cfg(test)]
