@@ -33,5 +33,8 @@ export const startTimer = (zoned.__zone_symbol__setTimeout ?? globalThis.setTime
 export const stopTimer = (zoned.__zone_symbol__clearTimeout ?? globalThis.clearTimeout)?.bind(globalThis) as (timer: number | undefined) => void;
 
 const idle = (globalThis as Partial<typeof globalThis>).requestIdleCallback?.bind(globalThis);
-/** Runs it when the page has nothing else to do, or soon. */
-export const whenIdle = (run: () => void): void => void (idle ? idle(run, { timeout: IDLE_CAP_MS }) : startTimer(run, 0));
+/** Runs it when the page has nothing else to do, and soon in any case: perhaps twice. */
+export const whenIdle = (run: () => void): void => {
+  startTimer(run, idle ? IDLE_CAP_MS : 0);
+  idle?.(run);
+};

@@ -78,7 +78,8 @@ export class Core {
   private scratchBytes = SCRATCH_BYTES;
   private readonly kept = new Map<string, number>();
   private inJs = false;
-  private checkedMs = -CLOCK_CHECK_MS;
+  /** Not before the core runs; then at once. */
+  private checkedMs = Infinity;
   // Not before they are needed: where there is no page there may be none of them.
   private encoder: TextEncoder | undefined;
   private decoder: TextDecoder | undefined;
@@ -104,6 +105,7 @@ export class Core {
     this.x = exports;
     this.memory = exports.memory;
     this.inJs = inJs;
+    this.checkedMs = -Infinity;
     this.on = true;
     this.scratchBytes = SCRATCH_BYTES;
     this.look();

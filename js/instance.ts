@@ -52,7 +52,7 @@ export class Instance implements Webspan {
   readonly tracer: CoreTracer;
   private readonly transport: Transport;
   /** Read at once: what the page makes of `URL` later is not asked. */
-  private readonly collector: URL | undefined;
+  private collector: URL | undefined;
   private uninstall = () => {};
   /** The user's word; undefined while there is none. */
   private consent: boolean | undefined;
@@ -74,7 +74,6 @@ export class Instance implements Webspan {
 
   constructor(private readonly settings: Settings) {
     this.active = new ActiveSpan(settings.pageTrace);
-    this.collector = settings.tracesUrl ? new URL(settings.tracesUrl) : undefined;
     this.consent = settings.consent === 'granted' || undefined;
     const core = (this.core = new Core(
       (error) => {
@@ -91,13 +90,15 @@ export class Instance implements Webspan {
       show: (spans) => this.show(spans),
       aside: this.aside,
     });
+    this.attempt(() => (this.collector = settings.tracesUrl ? new URL(settings.tracesUrl) : undefined));
     this.touch = this.toucher();
     if (settings.spanProcessors.length) core.processors = new SpanProcessors(core, settings.spanProcessors, this.aside);
     this.tracer = this.getTracer(NAME, VERSION);
     core.wake = () => this.start();
     this.install();
-    // What the page does at its start comes first, unless that needs it.
-    this.attempt(whenIdle, () => core.ready());
+    // What the page does at its start comes first, unless that needs it; or what has to be known of that moment, or opened for its end.
+    if (settings.documentUrl || settings.outbox) core.ready();
+    else this.attempt(whenIdle, () => core.ready());
   }
 
   private start(): void {
@@ -152,8 +153,12 @@ export class Instance implements Webspan {
     });
     // The page load first: it is the parent of what follows. Of what happens before the core is there, the browser tells it afterwards.
     this.whenOn(() => {
-      if (installed) add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
+      if (!installed) return;
+      add('documentLoad', documentLoad, () => installDocumentLoad(host, documentLoad as never, (traceparent) => this.extract(traceparent, '')));
+      // The page's span processors run in there.
+      if (!installed) this.uninstall();
     });
+    if (documentLoad) host.timings.observe();
     add('navigation', navigation, () => installNavigation(host, navigation as never));
     // Before the requests: when the page goes, who waits for some has to be asked before these are ended.
     settings.captures.forEach((capture, index) => add(`captures[${index}]`, true, () => (capture as unknown as InstallCapture)(host)));
@@ -169,11 +174,12 @@ export class Instance implements Webspan {
           core.x.page_turned(VISIBLE, core.now());
         }),
       activated: () => {
-        this.prerendering = false;
-        this.guard(() => this.hold());
+        this.guard(() => {
+          this.prerendering = false;
+          this.hold();
+        });
       },
       online: () => {
-        core.ready();
         this.guard(() => {
           this.connect(!isOffline());
           // If it could not be loaded before.
@@ -184,7 +190,7 @@ export class Instance implements Webspan {
     this.uninstall = () => {
       installed = false;
       this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall?.()));
-      heard.forEach((undo) => undo());
+      heard.forEach((undo) => this.attempt(undo));
     };
   }
 
@@ -201,7 +207,7 @@ export class Instance implements Webspan {
 
   flush(): Promise<void> {
     this.guard(() => this.settleCaptures(false));
-    return this.core.ready() ? this.transport.flush() : Promise.resolve();
+    return this.core.on ? this.transport.flush() : Promise.resolve();
   }
 
   shutdown({ discard }: { discard?: boolean } = {}): Promise<void> {
@@ -254,8 +260,8 @@ export class Instance implements Webspan {
   }
 
   private whenOn(run: () => void): void {
-    if (this.core.on) this.attempt(run);
-    else this.later?.push(run);
+    if (this.later) this.later.push(run);
+    else if (this.core.on) this.attempt(run);
   }
 
   private shown(href: string): string {
@@ -304,9 +310,9 @@ export class Instance implements Webspan {
   }
 
   setConsent(granted: boolean): void {
-    // Only that very word: what a store gives for "never asked" is none.
-    this.consent = granted === true;
     this.guard(() => {
+      // Only that very word: what a store gives for "never asked" is none.
+      this.consent = granted === true;
       if (!this.consent) {
         this.session?.forget();
         this.discard(0);
@@ -340,8 +346,9 @@ export class Instance implements Webspan {
     }
   };
 
-  /** Tells the core something, and does what it wants done about it. */
+  /** Tells the core something, and does what it wants done about it. What was seen until now comes first. */
   private guard(run: () => void): void {
+    this.core.ready();
     this.attempt(run);
     this.core.pump();
   }
@@ -382,7 +389,6 @@ export class Instance implements Webspan {
   private settle(how: number): void {
     const { core } = this;
     this.transport.leaving = true;
-    core.ready();
     this.guard(() => {
       this.settleCaptures(how === GONE);
       if (how === GONE) core.processors?.abandon();
@@ -442,9 +448,9 @@ export class Instance implements Webspan {
     x.describe_service(nameBytes, core.text(settings.serviceVersion ?? '', nameBytes));
     this.attempt(() => this.describeBrowser());
     this.attempt(() => setAttributes(core, RESOURCE, settings.resourceAttributes));
-    const { later } = this;
+    // What is added meanwhile comes behind.
+    for (const run of this.later ?? []) this.attempt(run);
     this.later = undefined;
-    later?.forEach((run) => this.attempt(run));
   }
 
   private describeBrowser(): void {

@@ -63,7 +63,8 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     active.turn(load);
     // What the load event took, the browser tells only after it. Where that is long ago, there is time after the start.
     const soon = () => (timer = startTimer(() => host.guard(loaded), 0));
-    if (loadEventEnd) soon();
+    // In the midst of the load event it is too late to listen.
+    if (loadEventEnd || document.readyState === 'complete') soon();
     // Not one that the page made up.
     else host.listen(globalThis, 'load', ({ isTrusted }) => isTrusted && soon());
   }

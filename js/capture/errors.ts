@@ -17,6 +17,7 @@ export function installErrors(host: CaptureHost): Capture {
 
   function record(thrown: unknown): void {
     if (host.silent()) return;
+    core.ready();
     const now = core.now();
     // Read once: whatever was thrown may say something else the second time.
     const { type: name, message, stack } = describeThrown(thrown);

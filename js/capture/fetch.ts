@@ -154,7 +154,7 @@ function addHeaders(args: unknown[], isRequest: boolean, added: Record<string, s
       args[1] = undefined;
       return;
     }
-    if (!init) {
+    if (init == null) {
       // To read a `Headers` takes fetch longer than all that we do.
       args[1] = { __proto__: NOTHING, headers: added };
       return;

@@ -85,10 +85,11 @@ export class Requests {
   /** Nothing is to be traced now. Requests before the core has loaded are counted. */
   skips(): boolean {
     const { host } = this;
+    // First, as the page's code that runs at the start may end it all.
+    const isOn = host.core.ready();
     if (host.silent()) return true;
-    if (host.core.ready()) return false;
-    host.core.notReady++;
-    return true;
+    if (!isOn) host.core.notReady++;
+    return !isOn;
   }
 
   /** `URL.href` of what the page asks for; undefined for what is no URL. */
@@ -221,7 +222,8 @@ export class Requests {
     }
     for (let index = pending.length; index--; ) {
       const each = pending[index];
-      if (fit(each, entry, name, startTime, gone) !== best) continue;
+      // Those that end may take others with them.
+      if (!each || fit(each, entry, name, startTime, gone) !== best) continue;
       // One that had fitted several before: the others may have ended meanwhile, and this entry may be theirs.
       if (count > 1 || each.ambiguous) each.ambiguous = true;
       else each.entry = entry;
@@ -229,7 +231,7 @@ export class Requests {
     }
   }
 
-  /** Out of the list, whose order says nothing. Who goes through it goes backwards: the last takes the place. */
+  /** Out of the list, whose order says nothing: the last takes the place. */
   private forget(pending: Pending): void {
     const all = this.pending;
     const index = all.indexOf(pending);
@@ -242,8 +244,7 @@ export class Requests {
     this.timer = undefined;
     this.host.guard(() => {
       const dueMs = this.host.core.now() - CAP_MS / 2;
-      for (let index = this.pending.length; index--; ) {
-        const pending = this.pending[index];
+      for (const pending of [...this.pending]) {
         const { headersMs, endMs, closed } = pending;
         if (headersMs === undefined || (!closed && endMs === undefined && isRead(pending))) continue;
         if (headersMs > dueMs) this.arm();

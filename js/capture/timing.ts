@@ -37,11 +37,7 @@ export class ResourceTimings {
   watch(listener: Listener): () => void {
     // First: WebKit tells of what was before within the call of observe().
     this.listeners.push(listener);
-    if (!this.observer && globalThis.PerformanceObserver) {
-      this.observer = new PerformanceObserver((list) => this.whenOn(() => this.tell(list.getEntries(), false)));
-      // An observer gets all: the page's buffer of 250 entries may overflow.
-      this.observer.observe({ type: 'resource', buffered: true });
-    }
+    this.observe();
     return () => {
       this.listeners = this.listeners.filter((other) => other !== listener);
       if (!this.listeners.length) {
@@ -49,6 +45,13 @@ export class ResourceTimings {
         this.observer = undefined;
       }
     };
+  }
+
+  /** From now on nothing is missed: an observer gets all, where the page's buffer of 250 entries may overflow. */
+  observe(): void {
+    if (this.observer || !globalThis.PerformanceObserver) return;
+    this.observer = new PerformanceObserver((list) => this.whenOn(() => this.tell(list.getEntries(), false)));
+    this.observer.observe({ type: 'resource', buffered: true });
   }
 
   /** Tells of entries that the browser has made but not delivered yet: at the page's end nothing else will. */

@@ -424,3 +424,9 @@ test('requestHook and applyCustomAttributesOnSpan may add, and may throw', async
   assert.deepEqual(spans.map((attributes) => [attributes['hook.method'], attributes['hook.result']]).sort(), [['GET', 'Failed to fetch'], ['PUT', 200]]);
   assert.ok((await page.evaluate(() => window.errors)).some((message) => /from a hook/.test(message)));
 });
+
+test('what is no init at all is refused by the browser, as without us', async (t) => {
+  const { page } = await stage(t);
+  const answers = await page.evaluate(() => Promise.all([false, 0, ''].map((init) => fetch('/echo', init).then((response) => response.status, (error) => error.name))));
+  assert.deepEqual(answers, ['TypeError', 'TypeError', 'TypeError']);
+});
