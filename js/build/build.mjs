@@ -87,9 +87,9 @@ export function buildCore() {
   // Rust never addresses the first kilobyte, which is the far end of the stack: so more of an address fits into the instruction that uses it.
   // The structure of the code taken down and built up again by wasm-opt is smaller than what rustc makes of it, and a second time smaller still.
   const smaller = ['-Oz', '--flatten', '--rereloop', '-Oz', '--flatten', '--rereloop', '-Oz', '-Oz', '--low-memory-unused', '--reorder-functions', '--reorder-locals'];
-  // Which leaves out zeros, that compress better than the places of what is between them.
-  smaller.push('--skip-pass=memory-packing');
-  run(bin('wasm-opt'), [...smaller, ...wasmFeatures, '--strip-debug', '--strip-producers', '--strip-target-features', join(work, 'named.wasm'), '-o', wasm]);
+  // Zeros compress better than the places of what is between them.
+  const withZeros = '--skip-pass=memory-packing';
+  run(bin('wasm-opt'), [...smaller, withZeros, ...wasmFeatures, '--strip-debug', '--strip-producers', '--strip-target-features', join(work, 'named.wasm'), '-o', wasm]);
 
   say('the same in JavaScript (wasm2js)');
   // Without bulk memory and without the conversions that JavaScript has no instruction for.
