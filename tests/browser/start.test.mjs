@@ -219,6 +219,24 @@ test('shutdown does not throw where the page has broken removeEventListener, and
   assert.equal(after.headers.traceparent, undefined);
 });
 
+test('resources are told where the page has emptied their buffer before, also if nothing else watches them', async (t) => {
+  const { page, receiver, flush } = await open(t, { instrumentations: { ...ON, fetch: false, xhr: false } });
+  await page.waitForFunction(() => performance.getEntriesByType('resource').length > 0);
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  await page.evaluate(() => performance.clearResourceTimings());
+  assert.equal(await cores(page), 0);
+  await page.evaluate('idle()');
+  await flush();
+  await receiver.waitUntil(() => named(receiver, 'resourceFetch'));
+});
+
+test('a request that starts it, while a span processor shuts everything down, gets no header', async (t) => {
+  const { page, pageErrors } = await open(t, { spanProcessors: [{ onStart: () => void window.instance.shutdown() }] });
+  const { headers } = await page.evaluate(() => fetch('/echo').then((response) => response.json()));
+  assert.equal(headers.traceparent, undefined);
+  assert.deepEqual(pageErrors, []);
+});
+
 test('a page whose requestIdleCallback throws has no error, and its requests are traced', async (t) => {
   const head = `<script>globalThis.requestIdleCallback = () => { throw new Error('no') };</script>`;
   const { page, receiver, pageErrors, flush } = await open(t, { head });
