@@ -63,7 +63,7 @@ export class Instance implements Webspan {
   private readonly told = new Set<string>();
   /** How deep in code that the page gave us: what that fetches is not traced. */
   private asideDepth = 0;
-  /** What waits until the core is there; undefined once it is known that it will never be. */
+  /** What waits until the core is there; undefined once it is, or once it is known that it will never be. */
   private later: (() => void)[] | undefined = [];
   private readonly touch: ((handle?: number) => void) | undefined;
   private session: Session | undefined;
