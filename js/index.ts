@@ -5,6 +5,7 @@ import { ActiveSpan } from './context.js';
 import { Core } from './core.js';
 import { global, Instance, INSTANCE, NAME, VERSION } from './instance.js';
 import { readOptions, type WebspanOptions } from './options.js';
+import { unusable } from './natives.js';
 import { coreSpan } from './span.js';
 import { describeThrown } from './thrown.js';
 import { CoreTracer } from './tracer.js';
@@ -24,6 +25,10 @@ export function init(options?: WebspanOptions): Webspan {
   if (typeof document === 'undefined') return idle();
   const before = global[INSTANCE];
   if (before) return before.again();
+  if (unusable) {
+    console.warn(`webspan: not started: the global "${unusable}" was missing, or not the browser's, when webspan was loaded; load webspan before what replaces it`);
+    return idle();
+  }
   const { settings, warnings } = readOptions(options, { href: document.baseURI, hostname: location.hostname });
   // Reading the options may have run code of the page.
   const within = global[INSTANCE] as Instance | undefined;

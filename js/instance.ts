@@ -18,7 +18,7 @@ import { load } from '#fallback';
 import { load as loadOutbox } from '#outbox';
 import { type Attributes, isLoopback, type Settings } from './options.js';
 import type { SpanMessage } from './otlp.js';
-import { isOffline, isPrerendering, watchPage } from './page.js';
+import { isOffline, isPrerendering, pageOrigin, watchPage } from './page.js';
 import { SpanProcessors } from './processors.js';
 import { Session } from './session.js';
 import { CoreSpan, pushList, setAttributes } from './span.js';
@@ -33,6 +33,8 @@ export const global = globalThis as { [INSTANCE]?: Instance };
 /** The scope of the page's own spans. */
 export const NAME = 'webspan';
 export const VERSION = __VERSION__;
+
+const { addEventListener, removeEventListener } = globalThis.EventTarget?.prototype ?? {};
 
 /** How the page has turned (`page_turned` in abi.rs). */
 const VISIBLE = 0;
@@ -114,17 +116,27 @@ export class Instance implements Webspan {
     const { core, settings } = this;
     let installed = true;
     const heard: (() => void)[] = [];
+    const undo: (() => void)[] = [];
     const listen: Listen = (target, name, listener) => {
       const hear = (event: Event) => this.attempt(listener, event as never);
-      target.addEventListener(name, hear, true);
-      heard.push(() => target.removeEventListener(name, hear, true));
+      const add = () => addEventListener.call(target, name, hear, true);
+      add();
+      heard.push(add);
+      undo.push(() => removeEventListener.call(target, name, hear, true));
     };
+    this.attempt(() => {
+      // `document.open()` takes all listeners away, and all children. Those that are still there are not added twice.
+      const renewed = new MutationObserver(() => installed && heard.forEach((add) => add()));
+      renewed.observe(document, { __proto__: null, childList: true } as MutationObserverInit);
+      undo.push(() => renewed.disconnect());
+    });
     const host: CaptureHost = {
       core,
       settings,
       active: this.active,
       installedMs: core.now(),
       timings: new ResourceTimings(this.attempt, (run) => this.whenOn(run)),
+      requests: [],
       shown: (href) => this.shown(href),
       whenOn: (run) => this.whenOn(run),
       visit: (handle) => this.touch?.(handle),
@@ -190,7 +202,7 @@ export class Instance implements Webspan {
     this.uninstall = () => {
       installed = false;
       this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall?.()));
-      heard.forEach((undo) => this.attempt(undo));
+      undo.forEach((each) => this.attempt(each));
     };
   }
 
@@ -415,7 +427,7 @@ export class Instance implements Webspan {
     const { core, settings, collector } = this;
     const { x } = core;
     const { sampler, redact, limits, batch, retry, compression } = settings;
-    const sameOrigin = collector?.origin === location.origin;
+    const sameOrigin = collector?.origin === pageOrigin();
     const mayCompress = compression === 'gzip' || (compression === 'auto' && sameOrigin);
     // Before all else: whatever goes wrong below, nothing is sent against the user's will.
     this.hold();

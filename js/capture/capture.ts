@@ -5,6 +5,7 @@ import type { ActiveSpan } from '../context.js';
 import type { Core } from '../core.js';
 import type { Settings } from '../options.js';
 import type { CoreTracer } from '../tracer.js';
+import type { Requests } from './request.js';
 import type { ResourceTimings } from './timing.js';
 
 /** Runs something. What is run often takes its arguments from here: a function that holds them would be garbage each time. */
@@ -24,6 +25,10 @@ export interface CaptureHost {
   readonly installedMs: number;
   /** Resource timing, shared by all. */
   readonly timings: ResourceTimings;
+  /** Those that capture requests. */
+  readonly requests: Requests[];
+  /** The URL of the request whose call is being made: a request for the same within that call is this one by other means, as in a polyfill of fetch. */
+  calling?: string | undefined;
   /** Told of each request that begins, and of its end with what that gave: for whoever waits until there are none. */
   requestBegan?(): number;
   requestEnded?(turn: number | undefined): void;

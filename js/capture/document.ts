@@ -4,7 +4,7 @@
 import type { Span } from '../api.js';
 import { startTimer, stopTimer } from '../clock.js';
 import type { DocumentLoadSettings } from '../options.js';
-import { isPrerendering } from '../page.js';
+import { isHidden, isPrerendering } from '../page.js';
 import type { CoreSpan } from '../span.js';
 import { isIgnored } from '../urls.js';
 import type { Capture, CaptureHost } from './capture.js';
@@ -95,7 +95,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     const done = () => performance.getEntriesByName('first-contentful-paint').length && finish();
     done();
     if (!isOpen) return;
-    if (document.visibilityState === 'hidden') return finish();
+    if (isHidden()) return finish();
     timer = startTimer(() => host.guard(finish), PAINT_CAP_MS);
     paints = new PerformanceObserver(() => host.guard(done));
     paints.observe({ type: 'paint', buffered: true });

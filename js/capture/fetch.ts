@@ -3,8 +3,10 @@
 
 import type { FetchSettings } from '../options.js';
 import { textOf } from '../thrown.js';
+import { watchBodies } from './body.js';
 import type { Capture, CaptureHost } from './capture.js';
 import { nameOf, type Pending, Requests } from './request.js';
+import { getterOf, isBrowsers, isObject, wrapped } from './wrap.js';
 
 /** A call of fetch that is under way. */
 interface Call {
@@ -18,14 +20,15 @@ interface Call {
 export function installFetch(host: CaptureHost, options: FetchSettings): Capture {
   const { core } = host;
   const original = globalThis.fetch;
+  /** Not so for somebody's wrapper: what that makes of an object is its own affair. */
+  const takesText = isBrowsers(original, 'fetch');
   let installed = true;
 
-  // A proxy has the name, the length and the properties of what it stands for, and a text that says native code.
-  const traced = new Proxy(original, {
+  const traced = wrapped(original, {
     apply(target, self, args: unknown[]) {
       let call: Call | undefined;
       try {
-        call = begin(args);
+        call = begin(self, args);
       } catch (error) {
         core.caught(error);
       }
@@ -35,6 +38,8 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
   // First, as it throws where the page has locked it.
   globalThis.fetch = traced;
   const requests = new Requests(host, options, 'fetch', 'fetch');
+  let unwatch: (() => void) | undefined;
+  host.guard(() => (unwatch = watchBodies((response) => requests.reading(response))));
 
   /** Makes the browser's own call. */
   function follow(call: Call, target: typeof fetch, self: unknown, args: unknown[]): unknown {
@@ -42,11 +47,19 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
       host.guard(fail, call, error);
       throw error;
     };
-    let promise;
+    const responded = (response: Response): Response => {
+      host.guard(respond, call, response);
+      return response;
+    };
+    const outer = host.calling;
+    host.calling = call.pending.href;
+    let promise: Promise<Response> | undefined;
     try {
-      promise = Reflect.apply(target, self, args as never) as Promise<Response> | undefined;
+      promise = Reflect.apply(target, self, args as never);
     } catch (error) {
       return failed(error);
+    } finally {
+      host.calling = outer;
     }
     host.guard(requests.called, call.pending);
     // What somebody has put in the place of fetch may give anything.
@@ -54,44 +67,53 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
       host.guard(respond, call, undefined);
       return promise;
     }
+    const type: unknown = Object.getPrototypeOf(promise);
+    if (type !== Promise.prototype && type !== globalThis.Promise.prototype) {
+      // One of a class of its own, which may do more than a promise. As it is watched on the side, nobody hears of its rejection if the page does not.
+      host.guard(() => void promise.then(responded, (error) => host.guard(fail, call, error)));
+      return promise;
+    }
     // Not watched on the side: that would mark a rejection as handled.
-    return promise.then((response) => {
-      host.guard(respond, call, response);
-      return response;
-    }, failed);
+    return withMembersOf(promise, promise.then(responded, failed));
   }
 
   /** Makes of the arguments what is handed on. */
-  function begin(args: unknown[]): Call | undefined {
-    if (!installed || !args.length || requests.skips()) return undefined;
+  function begin(self: unknown, args: unknown[]): Call | undefined {
+    if (!installed || !args.length || isOtherWindow(self) || requests.skips()) return undefined;
     const given = args[0];
     const init = args[1] as RequestInit | null | undefined;
     const requestUrl = genuine(given, readRequestUrl);
-    const genuineUrl = requestUrl ?? genuine(given, readHref);
-    const text = genuineUrl ?? `${given}`;
-    // What the page gives is read once, and what was read is handed on: a second reading might say something else.
-    if (genuineUrl === undefined) args[0] = text;
-    const own = init && isPlain(init) ? { ...init } : init;
-    if (own) args[1] = own;
+    let text = requestUrl ?? genuine(given, readHref);
+    /** What a wrapper below us reads of an object of another kind, we do not know. */
+    let isKnown = true;
+    if (text === undefined) {
+      isKnown = takesText || !isObject(given);
+      text = String((!isKnown && (given as Request).url) || `${given as string}`);
+      // Read once, as the browser would have: a second reading might say something else.
+      if (isKnown && isObject(given)) args[0] = text;
+    }
+    const own = isObject(init) ? copied(init, MEMBERS) : init;
     const href = requests.href(text);
-    // The browser will say what is wrong with it.
-    if (href === undefined) return undefined;
-    const request = requestUrl === undefined ? undefined : (given as Request);
+    // Where there is none, the browser will say what is wrong with it.
+    const request = requestUrl === undefined && isKnown ? undefined : (given as Request);
     const method = String(own?.method ?? request?.method ?? 'GET');
-    const pending = requests.begin(href, method, own?.body);
+    const pending = href === undefined ? undefined : requests.begin(href, method, own?.body);
+    // Without headers of ours the very same arguments go on, unless to read them a second time might give something else.
+    if (own && (options.requestHook || hasGetters(init!))) args[1] = own;
     if (!pending) return undefined;
     const call = { pending, method, signal: own?.signal ?? request?.signal, asked: request ?? own ?? {} };
     requests.hook('requestHook', pending, call.asked);
-    if (pending.headers) addHeaders(args, !!request, pending.headers);
+    if (pending.headers && isKnown) addHeaders(args, request, own, pending.headers);
     return pending.span.handle < 0 ? undefined : call;
   }
 
-  function respond({ pending, method, asked }: Call, response: Response | undefined): void {
+  function respond({ pending, method, signal, asked }: Call, response: Response | undefined): void {
     const status = Number(response?.status);
     if (response) requests.hook('applyCustomAttributesOnSpan', pending, asked, response);
     // Those that have no body. https://fetch.spec.whatwg.org/#null-body-status
     if (!response || /^head$/i.test(method) || status === 204 || status === 205 || status === 304) pending.endMs = core.now();
     pending.response = response;
+    pending.signal = signal;
     requests.respond(pending, status);
   }
 
@@ -105,11 +127,23 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
     settle: (gone) => requests.settle(gone),
     uninstall() {
       installed = false;
+      unwatch?.();
       // Whoever wrapped it after us keeps it; ours then only passes on.
       if (globalThis.fetch === traced) globalThis.fetch = original;
       requests.uninstall();
     },
   };
+}
+
+/** Called as that of a frame, whose document has an origin and a base of its own. */
+function isOtherWindow(self: unknown): boolean {
+  return isObject(self) && self !== globalThis && (self as Window).window === self;
+}
+
+/** What the page gets of a promise, with what that had beside: some wrappers put a function there that aborts. */
+function withMembersOf(promise: Promise<Response>, next: Promise<Response>): Promise<Response> {
+  for (const key of Object.keys(promise)) if (!(key in next)) next[key as never] = promise[key as never];
+  return next;
 }
 
 /** What a member of a built-in type gives, which also knows objects of other frames and cannot be deceived; undefined for what is none. */
@@ -123,53 +157,89 @@ function genuine<T>(object: unknown, member: (() => T) | undefined): T | undefin
   }
 }
 
-const getterOf = (type: { prototype: object } | undefined, name: string) => type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get;
-const readRequestUrl = getterOf(globalThis.Request, 'url');
-const readHref = getterOf(globalThis.URL, 'href');
+const readRequestUrl = getterOf(globalThis.Request, 'url') as (() => string) | undefined;
+const readHref = getterOf(globalThis.URL, 'href') as (() => string) | undefined;
 const readHeaders = globalThis.Headers?.prototype.entries;
 
-/**
- * The prototype where there was no object: nothing that a page has put into Object.prototype may get in. One that is empty, as V8 makes a hash table of
- * an object that has none.
- */
-const NOTHING = Object.create(null) as object;
+/** The members of `RequestInit`. <https://fetch.spec.whatwg.org/#requestinit> */
+const MEMBERS =
+  'method headers body referrer referrerPolicy mode credentials cache redirect integrity keepalive signal duplex priority window targetAddressSpace'.split(' ');
 
-function isPlain(object: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(object);
-  return prototype === Object.prototype || prototype === null;
+const NO_KEYS: string[] = [];
+
+/**
+ * A copy that a wrapper below us cannot tell from what the page gave, with each member read once, as the browser would: those by these names are read
+ * even where the object has them not as its own.
+ */
+function copied<T extends object>(object: T, names = NO_KEYS): T {
+  const keys = Reflect.ownKeys(object);
+  if (keys.length && Object.getPrototypeOf(object) === Object.prototype && keys.length === Object.keys(object).length) return { ...object };
+  const inherited = Object.create(object) as T;
+  const copy = Object.create(inherited) as T;
+  for (const key of [...keys, ...names.filter((name) => !keys.includes(name))]) {
+    const isOwn = keys.includes(key);
+    const value = object[key as keyof T];
+    // Nothing that a page has put into `Object.prototype` may get into the descriptor.
+    const descriptor = { __proto__: null, value, writable: true, configurable: true, enumerable: isOwn && isEnumerable.call(object, key) };
+    if (isOwn || value !== undefined) Reflect.defineProperty(isOwn ? copy : inherited, key, descriptor as PropertyDescriptor);
+  }
+  return copy;
 }
 
-/**
- * Adds these headers to the arguments, and writes to nothing of the caller's; a plain `init` is a copy already. If the page has set `traceparent`
- * itself, its word stands alone.
- */
-function addHeaders(args: unknown[], isRequest: boolean, added: Record<string, string>): void {
-  const init = args[1] as RequestInit | null | undefined;
+const isEnumerable = Object.prototype.propertyIsEnumerable;
+
+/** To read a member may run the page's code. */
+const hasGetters = (init: object): boolean =>
+  Reflect.ownKeys(init).some((key) => Object.getOwnPropertyDescriptor(init, key)?.get) ||
+  ![Object.prototype, null].includes(Object.getPrototypeOf(init)) && genuine(init, readRequestUrl) === undefined;
+
+/** Adds these headers to the arguments, and writes to nothing of the caller's. If the page has set `traceparent` itself, its word stands alone. */
+function addHeaders(args: unknown[], request: Request | undefined, own: RequestInit | null | undefined, added: Record<string, string>): void {
   try {
-    if (isRequest || (init && !isPlain(init))) {
-      // A fresh record beside a Request would reset its referrer and more, and one that inherits its members cannot be copied.
-      const request = new Request(args[0] as RequestInfo, init ?? undefined);
-      addTo(request.headers, added);
-      args[0] = request;
-      args[1] = undefined;
+    if (request && !MEMBERS.some((name) => own?.[name as keyof RequestInit] !== undefined)) {
+      // Any member of an `init` beside a Request would reset its referrer and more.
+      args[0] = new Request(request);
+      addTo((args[0] as Request).headers, added);
       return;
     }
-    if (init == null) {
-      // To read a `Headers` takes fetch longer than all that we do.
-      args[1] = { __proto__: NOTHING, headers: added };
-      return;
-    }
+    // In the place of none comes an ordinary object, unless a page has put what fetch would read into that.
+    const init = own ?? (MEMBERS.some((name) => name in Object.prototype) ? { __proto__: null } : {}) as RequestInit;
     const { headers } = init;
-    if (headers === undefined) {
-      init.headers = added;
-      return;
-    }
-    // A generator gives its pairs only once.
-    if (headers && typeof headers === 'object' && !genuine(headers, readHeaders) && Symbol.iterator in headers) init.headers = [...headers];
-    init.headers = addTo(new Headers(init.headers), added);
+    if (request && headers === undefined) init.headers = addTo(new Headers(request.headers), added);
+    else init.headers = headers === undefined ? added : withHeaders(headers, added, (pairs) => (init.headers = pairs));
+    args[1] = init;
   } catch {
     // The browser will say what is wrong with them.
   }
+}
+
+const isTraceparent = (name: unknown): boolean => /^traceparent$/i.test(name as string);
+
+/**
+ * Headers of the same kind as those that the page gave, with these added: a wrapper below us may spread them, write to them, or call their methods.
+ *
+ * @param keep Is given what has been read, where it can be read only once.
+ */
+function withHeaders(given: HeadersInit, added: Record<string, string>, keep: (pairs: [string, string][]) => void): HeadersInit {
+  if (!isObject(given)) return given;
+  if (genuine(given, readHeaders as never) !== undefined) return addTo(new Headers(given), added);
+  if ((given as Partial<Iterable<unknown>>)[Symbol.iterator] == null) {
+    const record = copied(given as Record<string, string>);
+    return Object.keys(record).some(isTraceparent) ? record : Object.assign(record, added);
+  }
+  const pairs = [...(given as Iterable<[string, string]>)];
+  if (!Array.isArray(given)) keep(pairs);
+  if (pairs.some((pair) => Array.isArray(pair) && isTraceparent(pair[0]))) return Array.isArray(given) ? given : pairs;
+  const { constructor, set } = given as unknown as { constructor: new (from: unknown) => Map<string, string>; set?: unknown };
+  if (typeof set === 'function') {
+    // A Map, or a polyfill's Headers: of its own kind, if it can be copied.
+    const copy = new constructor(given);
+    if ([...copy].length === pairs.length) {
+      for (const [name, value] of Object.entries(added)) copy.set(name, value);
+      return copy as never;
+    }
+  }
+  return [...pairs, ...Object.entries(added)];
 }
 
 function addTo(headers: Headers, added: Record<string, string>): Headers {

@@ -6,7 +6,9 @@ import { startTimer, stopTimer } from '../clock.js';
 import type { NavigationSettings } from '../options.js';
 import type { CoreSpan } from '../span.js';
 import type { Capture, CaptureHost } from './capture.js';
+import { isHidden } from '../page.js';
 import { HASH_CHANGE, NAVIGATION_TYPE, SAME_DOCUMENT, UNFINISHED, URL_FULL } from './facts.js';
+import { type Around, replaceMethod } from './wrap.js';
 
 /** The part of the Navigation API that is needed here; TypeScript does not know it yet. */
 interface NavigationApi extends EventTarget {
@@ -107,20 +109,13 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     host.listen(navigation, 'currententrychange', (event: Event & { navigationType?: string }) => begin(event.navigationType || undefined, event.timeStamp));
   } else {
     for (const name of ['pushState', 'replaceState'] as const) {
-      const original = history[name];
-      const ours = new Proxy(original, {
-        apply(target, self, args) {
-          const calledMs = core.now();
-          const result = Reflect.apply(target, self, args);
-          if (installed) host.guard(() => begin(name === 'pushState' ? 'push' : 'replace', calledMs));
-          return result;
-        },
-      });
-      host.guard(() => {
-        history[name] = ours;
-        // Whoever wrapped it after us keeps it; ours then only passes on.
-        restore.push(() => history[name] === ours && (history[name] = original));
-      });
+      const apply: Around = (target, self, args) => {
+        const calledMs = core.now();
+        const result = Reflect.apply(target, self, args as never);
+        if (installed) host.guard(() => begin(name === 'pushState' ? 'push' : 'replace', calledMs));
+        return result;
+      };
+      host.guard(() => restore.push(replaceMethod(history, name, apply)));
     }
     for (const name of ['popstate', 'hashchange']) {
       // A link to a fragment looks the same as going back to one.
@@ -132,7 +127,7 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
   return {
     settle(gone) {
       // Quiet for now; only when the page is hidden is it not worth to wait for what may come.
-      if (gone || (!requests && document.visibilityState === 'hidden')) end(requests > 0);
+      if (gone || (!requests && isHidden())) end(requests > 0);
     },
     uninstall() {
       installed = false;

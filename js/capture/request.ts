@@ -7,14 +7,23 @@ import type { CoreSpan } from '../span.js';
 import { textOf } from '../thrown.js';
 import type { CoreTracer } from '../tracer.js';
 import { isIgnored, matches, propagation } from '../urls.js';
+import { baseUrl, pageOrigin } from '../page.js';
+import type { Read } from './body.js';
 import type { CaptureHost } from './capture.js';
 import { REQUEST_BODY_SIZE, USER_AGENT } from './facts.js';
 import { describeTiming } from './timing.js';
+import { getterOf } from './wrap.js';
 
 /**
  * How often those are looked for of whose end the browser does not tell, as of a body that is not read; half of it is the least that it is given.
  */
 const CAP_MS = 1000;
+
+/**
+ * How often a body that is being read is waited for again, each time for {@link CAP_MS}: a stream may last. After that it is given up, as one of which the
+ * browser does not tell.
+ */
+const MAX_WAITS = 900;
 
 /** Clocks are coarse: a tenth of a millisecond in Chromium, a whole one in WebKit and Firefox. */
 export const CLOCK_STEP_MS = 1;
@@ -39,8 +48,18 @@ export interface Pending {
   headersMs: number | undefined;
   /** Whose body the end is waited for. */
   response: Response | undefined;
+  /** What may abort it. */
+  signal: AbortSignal | null | undefined;
   /** When it ended. */
   endMs: number | undefined;
+  /** When all of its body had been read, or could not be: where no entry comes, it ended then. */
+  readMs: number | undefined;
+  /** The page is reading all of its body, and will be told when that is done. */
+  reading: boolean;
+  /** How often the cap has found it open since the headers came. */
+  waits: number;
+  /** There was an entry for it by another clock than ours: none will fit. */
+  isStray: boolean;
   /** What the browser tells of it. */
   entry: PerformanceResourceTiming | undefined;
   /** The browser's entry fits others too. */
@@ -48,6 +67,8 @@ export interface Pending {
   /** All is said. From the start, when it is not recorded. */
   closed: boolean;
 }
+
+const charset = getterOf(globalThis.Document, 'characterSet');
 
 /** A path of the page's own origin that the browser would not change: most of what pages ask for, and to read a URL takes the browser long. */
 const PLAIN_PATH = /^(\/[\w-][\w.-]*)+\/?(\?[\w.=&%-]*)?$/;
@@ -65,8 +86,7 @@ export class Requests {
   private readonly pending: Pending[] = [];
   private readonly unwatch: () => void;
   private timer: number | undefined;
-  // Not `location.origin`: that of a sandboxed frame is not the one it has.
-  private readonly home = `${globalThis.origin}/`;
+  private readonly home = `${pageOrigin()}/`;
 
   /** @param initiator What resource timing calls these requests. */
   constructor(
@@ -76,6 +96,7 @@ export class Requests {
     initiator: string,
   ) {
     this.tracer = host.tracer(name);
+    host.requests.push(this);
     this.unwatch = host.timings.watch((entry, by, gone) => {
       // An image or a script of the same URL has an entry of its own.
       if (by === initiator) this.match(entry, gone);
@@ -92,23 +113,57 @@ export class Requests {
     return !isOn;
   }
 
-  /** `URL.href` of what the page asks for; undefined for what is no URL. */
-  href(text: string): string | undefined {
-    const base = document.baseURI;
+  /**
+   * `URL.href` of what the page asks for; undefined for what is no URL.
+   *
+   * @param encoded As the document's own encoding writes it, where that is none of Unicode's: so XHR asks for it, but not fetch.
+   */
+  href(text: string, encoded = false): string | undefined {
+    const base = baseUrl();
     const { home } = this;
     try {
-      return PLAIN_PATH.test(text) && base.startsWith(home) ? home + text.slice(1) : new URL(text, base).href;
+      if (PLAIN_PATH.test(text) && base.startsWith(home)) return home + text.slice(1);
+      if (encoded && charset?.call(document) !== 'UTF-8') {
+        const link = document.createElement('a');
+        link.href = text;
+        text = link.href;
+      }
+      return new URL(text, base).href;
     } catch {
       return undefined;
     }
   }
+
+  /** Whether it is a request of ours, under way, that carries this `traceparent`. */
+  carries(traceparent: string): boolean {
+    return this.pending.some(({ headers }) => headers?.traceparent === traceparent);
+  }
+
+  /** Who is told that this response has been read, while that is waited for. */
+  reading(response: unknown): Read | undefined {
+    const pending = this.pending.find((each) => each.response === response && !each.closed);
+    if (!pending) return undefined;
+    pending.reading = true;
+    return (failed, error) => this.host.guard(this.read, pending, failed, error);
+  }
+
+  private readonly read = (pending: Pending, failed: boolean, error: unknown): void => {
+    pending.reading = false;
+    pending.readMs = this.host.core.now();
+    pending.waits = 0;
+    if (pending.closed) return;
+    // For its user, a request whose body cannot be read has failed. A signal's reason may be anything, also what says nothing of an abort.
+    if (failed) this.describeFailure(pending, !!pending.signal?.aborted, nameOf(error), nameOf(pending.signal?.reason));
+    if (pending.entry || pending.ambiguous) this.close(pending);
+    else this.arm();
+  };
 
   /** Undefined for a URL that is ignored. */
   begin(href: string, method: string, body: unknown): Pending | undefined {
     const { host, options } = this;
     const { core, settings, active } = host;
     const parent = active.parent(undefined);
-    if (isIgnored(href, settings) || matches(options.ignoreUrls, href) || (options.requireParentSpan && !parent)) return undefined;
+    if (href === host.calling || isIgnored(href, settings) || matches(options.ignoreUrls, href) || (options.requireParentSpan && !parent)) return undefined;
     // Before there is a span: what asks the page may throw.
     const size = options.measureRequestSize ? bodyBytes(body) : undefined;
     const shown = host.shown(href);
@@ -125,7 +180,12 @@ export class Requests {
       turn: isRecorded ? host.requestBegan?.() : undefined,
       headersMs: undefined,
       response: undefined,
+      signal: undefined,
       endMs: undefined,
+      readMs: undefined,
+      reading: false,
+      waits: 0,
+      isStray: false,
       entry: undefined,
       ambiguous: false,
       closed: !isRecorded,
@@ -172,9 +232,14 @@ export class Requests {
   fail(pending: Pending, aborted: boolean, errorName: string, reasonName: string, error?: unknown): void {
     const { core } = this.host;
     if (!aborted) core.failed?.(pending.href, error, Object.entries(pending.headers ?? {}));
-    const errorBytes = core.text(errorName, 0);
-    core.x.fail_request(pending.span.handle, +aborted, errorBytes, core.text(reasonName, errorBytes));
+    this.describeFailure(pending, aborted, errorName, reasonName);
     this.wait(pending);
+  }
+
+  private describeFailure({ span }: Pending, aborted: boolean, errorName: string, reasonName: string): void {
+    const { core } = this.host;
+    const errorBytes = core.text(errorName, 0);
+    core.x.fail_request(span.handle, +aborted, errorBytes, core.text(reasonName, errorBytes));
   }
 
   /** Of the rest, resource timing will tell; also of one that failed, whose entry would else be taken for that of the page's next try. */
@@ -194,7 +259,7 @@ export class Requests {
     if (entry) this.forget(pending);
     const now = core.now();
     let how = KNOWN;
-    let endMs = pending.endMs ?? (entry && Math.max(entry.responseEnd, startMs));
+    let endMs = pending.endMs ?? (entry ? Math.max(entry.responseEnd, startMs) : pending.readMs);
     if (endMs === undefined) {
       how = headersMs === undefined || (gone && isRead(pending)) ? UNFINISHED : BODY_UNKNOWN;
       endMs = how === UNFINISHED ? now : headersMs!;
@@ -223,11 +288,13 @@ export class Requests {
     for (let index = pending.length; index--; ) {
       const each = pending[index];
       // Those that end may take others with them.
-      if (!each || fit(each, entry, name, startTime, gone) !== best) continue;
+      if (!each) continue;
+      if (!count && each.href === name) each.isStray = true;
+      if (fit(each, entry, name, startTime, gone) !== best) continue;
       // One that had fitted several before: the others may have ended meanwhile, and this entry may be theirs.
       if (count > 1 || each.ambiguous) each.ambiguous = true;
       else each.entry = entry;
-      if (each.headersMs !== undefined) this.close(each);
+      if (each.headersMs !== undefined && !each.reading) this.close(each);
     }
   }
 
@@ -245,16 +312,25 @@ export class Requests {
     this.host.guard(() => {
       const dueMs = this.host.core.now() - CAP_MS / 2;
       for (const pending of [...this.pending]) {
-        const { headersMs, endMs, closed } = pending;
-        if (headersMs === undefined || (!closed && endMs === undefined && isRead(pending))) continue;
-        if (headersMs > dueMs) this.arm();
+        const { headersMs, readMs = headersMs } = pending;
+        if (readMs === undefined) continue;
+        // Counted, too: the page's clock may stand still.
+        const waits = ++pending.waits;
+        const isOpen = this.mayStillCome(pending);
+        if (isOpen ? waits < MAX_WAITS : waits < 2 && readMs > dueMs) this.arm();
         else {
-          this.close(pending);
+          this.close(pending, isOpen);
           this.forget(pending);
         }
       }
     });
   };
+
+  /** The page reads its body, and resource timing will tell of the end. */
+  private mayStillCome(pending: Pending): boolean {
+    const { closed, endMs, readMs, entry, isStray } = pending;
+    return !closed && endMs === undefined && readMs === undefined && !entry && !isStray && this.host.timings.works && isRead(pending);
+  }
 
   private arm(): void {
     this.timer ??= startTimer(this.cap, CAP_MS);

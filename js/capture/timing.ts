@@ -23,6 +23,8 @@ type Listener = (entry: PerformanceResourceTiming, initiator: string, gone: bool
 export class ResourceTimings {
   private listeners: Listener[] = [];
   private observer: PerformanceObserver | undefined;
+  /** It tells of something. Not so where the browser has no such observer, or one that never calls back. */
+  works = false;
 
   /**
    * @param guard Runs a listener.
@@ -50,8 +52,13 @@ export class ResourceTimings {
   /** From now on nothing is missed: an observer gets all, where the page's buffer of 250 entries may overflow. */
   observe(): void {
     if (this.observer || !globalThis.PerformanceObserver) return;
-    this.observer = new PerformanceObserver((list) => this.whenOn(() => this.tell(list.getEntries(), false)));
-    this.observer.observe({ type: 'resource', buffered: true });
+    this.guard(() => {
+      this.observer = new PerformanceObserver((list) => {
+        this.works = true;
+        this.whenOn(() => this.tell(list.getEntries(), false));
+      });
+      this.observer.observe({ __proto__: null, type: 'resource', buffered: true } as PerformanceObserverInit);
+    });
   }
 
   /** Tells of entries that the browser has made but not delivered yet: at the page's end nothing else will. */

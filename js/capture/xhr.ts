@@ -2,16 +2,20 @@
 // bring about a preflight.
 
 import type { XhrSettings } from '../options.js';
+import { textOf } from '../thrown.js';
 import type { Capture, CaptureHost } from './capture.js';
 import { CLOCK_STEP_MS, nameOf, type Pending, Requests } from './request.js';
+import { type Around, isBrowsers, isObject, replaceMethod } from './wrap.js';
 
 /** What was asked of an object by its last `open()`. */
 interface Asked {
   readonly method: string;
   /** Until `send()`: when that is called again, the browser throws. None where the browser will say what is wrong with it. */
   href: string | undefined;
-  /** The page has set `traceparent` itself: its word stands alone. */
-  hasOwn?: boolean;
+  /** The `traceparent` that the page has set itself: its word stands alone. */
+  own?: string;
+  /** What we have added, while the browser is being called. */
+  added?: Record<string, string> | undefined;
   /** `xhr.timeout` at `send()`. */
   timeoutMs?: number;
   /** It has not ended. */
@@ -33,13 +37,12 @@ const OPENED = 1;
 const DONE = 4;
 
 type Method = 'open' | 'send' | 'setRequestHeader';
-/** What is done in the place of a method, which is the `target`. */
-type Around = (target: () => void, xhr: XMLHttpRequest, args: unknown[]) => void;
 
 export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   const { core } = host;
-  const Native = XMLHttpRequest;
-  const prototype = Native.prototype as XMLHttpRequest & Zoned;
+  const Type = globalThis.XMLHttpRequest;
+  // Some scripts put a function in its place that makes objects of the browser's class, and has another prototype.
+  const prototype = (isBrowsers(Type, 'XMLHttpRequest') ? Type.prototype : Object.getPrototypeOf(new Type())) as XMLHttpRequest & Zoned;
   const { setRequestHeader, addEventListener, __zone_symbol__addEventListener: listen = addEventListener } = prototype;
   const asked = new WeakMap<XMLHttpRequest, Asked>();
   const running = new Set<XMLHttpRequest>();
@@ -47,13 +50,19 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   let installed = true;
 
   /** Whoever wraps one after us keeps it; ours then only passes on. */
-  function wrap(name: Method, around: Around): void {
-    const original = prototype[name];
-    const ours = new Proxy(original, {
-      apply: (target, xhr, args) => (installed ? around : Reflect.apply)(target as () => void, xhr, args as never),
-    });
-    prototype[name] = ours as never;
-    restore.push(() => prototype[name] === ours && (prototype[name] = original as never));
+  function wrap(name: Method, around: (target: () => void, xhr: XMLHttpRequest, args: unknown[]) => void): void {
+    const takesText = isBrowsers(prototype[name], name);
+    const apply: Around = (target, xhr, args) => {
+      if (!installed) return Reflect.apply(target, xhr, args as never);
+      // What the page gives the browser is read once, and what was read is handed on: a second reading might say something else.
+      if (takesText && name !== 'send') {
+        args.forEach((given, index) => {
+          if (index < 2 && isObject(given)) args[index] = `${given}`;
+        });
+      }
+      return around(target as () => void, xhr as XMLHttpRequest, args);
+    };
+    restore.push(replaceMethod(prototype, name, apply));
   }
 
   function unwrap(): void {
@@ -61,8 +70,7 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     restore.forEach((undo) => undo());
   }
 
-  const open: Around = (target, xhr, args) => {
-    readOnce(args);
+  const open = (target: () => void, xhr: XMLHttpRequest, args: unknown[]) => {
     let before: Asked | undefined;
     try {
       before = asked.get(xhr);
@@ -70,8 +78,9 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     } catch (error) {
       core.caught(error);
     }
+    let result;
     try {
-      Reflect.apply(target, xhr, args as never);
+      result = Reflect.apply(target, xhr, args as never);
     } catch (error) {
       // Refused by the browser: the one that is under way goes on.
       host.guard(remember, xhr, before);
@@ -79,6 +88,7 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     }
     // The one that was under way has ended without a word.
     host.guard(finish, xhr, before, 'abort');
+    return result;
   };
 
   function opening(xhr: XMLHttpRequest, args: unknown[]): void {
@@ -87,24 +97,23 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     // Now, to be before most listeners of the page: what they do next may ask for this span. Added again, ours are still there once.
     for (const name of ENDS) listen.call(xhr, name, ended);
     // An object of another frame has another document, and with it another base URL.
-    const href = xhr instanceof Native ? requests.href(`${args[1]}`) : undefined;
+    const href = isPrototypeOf.call(prototype, xhr) ? requests.href(`${args[1]}`, true) : undefined;
     remember(xhr, { method: `${args[0]}`, href });
   }
 
   const remember = (xhr: XMLHttpRequest, known: Asked | undefined) => void asked.set(xhr, known!);
 
-  const setHeader: Around = (target, xhr, args) => {
-    readOnce(args);
-    Reflect.apply(target, xhr, args as never);
-    host.guard(noteHeader, xhr, args[0] as string);
+  const setHeader = (target: () => void, xhr: XMLHttpRequest, args: unknown[]) => {
+    const known = asked.get(xhr);
+    const name = textOf(args[0]).toLowerCase();
+    // Of another tracer below us: the browser would make one header of both values, which no backend could read.
+    if (known?.added?.[name] !== undefined) return undefined;
+    const result = Reflect.apply(target, xhr, args as never);
+    if (known && name === 'traceparent') known.own = textOf(args[1]);
+    return result;
   };
 
-  function noteHeader(xhr: XMLHttpRequest, name: string): void {
-    const known = asked.get(xhr);
-    if (known && /^traceparent$/i.test(name)) known.hasOwn = true;
-  }
-
-  const send: Around = (target, xhr, args) => {
+  const send = (target: () => void, xhr: XMLHttpRequest, args: unknown[]) => {
     let known: Asked | undefined;
     try {
       known = begin(xhr, args[0]);
@@ -112,14 +121,21 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
       core.caught(error);
     }
     const pending = known?.pending;
+    const outer = host.calling;
+    let result;
     try {
-      Reflect.apply(target, xhr, args as never);
+      if (pending) host.calling = pending.href;
+      result = Reflect.apply(target, xhr, args as never);
     } catch (error) {
       // A synchronous one that fails throws, and has no events.
       host.guard(finish, xhr, known, 'error', nameOf(error));
       throw error;
+    } finally {
+      host.calling = outer;
+      if (known) known.added = undefined;
     }
     if (pending) host.guard(requests.called, pending);
+    return result;
   };
 
   function begin(xhr: XMLHttpRequest, body: unknown): Asked | undefined {
@@ -128,7 +144,9 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
     if (href === undefined || xhr.readyState !== OPENED) return undefined;
     known!.href = undefined;
     known!.timeoutMs = xhr.timeout;
-    const pending = requests.skips() ? undefined : requests.begin(href, known!.method, body);
+    // A fetch that a polyfill makes of this has its span already.
+    const isOurs = known!.own !== undefined && host.requests.some((each) => each.carries(known!.own!));
+    const pending = isOurs || requests.skips() ? undefined : requests.begin(href, known!.method, body);
     if (!pending) return undefined;
     if (!pending.closed) {
       known!.pending = pending;
@@ -136,8 +154,9 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
       requests.hook('requestHook', pending, xhr);
     }
     // A hook may have opened another one, which is none of ours.
-    if (pending.headers && !known!.hasOwn && asked.get(xhr) === known) {
+    if (pending.headers && known!.own === undefined && asked.get(xhr) === known) {
       for (const header of Object.entries(pending.headers)) setRequestHeader.apply(xhr, header);
+      known!.added = pending.headers;
     }
     return known;
   }
@@ -200,8 +219,4 @@ export function installXhr(host: CaptureHost, options: XhrSettings): Capture {
   };
 }
 
-/** What the page gives is read once, and what was read is handed on: a second reading might say something else. */
-const readOnce = (args: unknown[]): void =>
-  args.forEach((given, index) => {
-    if (index < 2 && Object(given) === given) args[index] = `${given}`;
-  });
+const { isPrototypeOf } = Object.prototype;

@@ -1,6 +1,7 @@
 // What EventSource and WebSocket have in common: a constructor that tells of each object it makes, and a span for as long as that one is connected.
 
 import type { Capture, CaptureHost } from '../capture/capture.js';
+import { wrapped } from '../capture/wrap.js';
 import type { Attributes } from '../options.js';
 import type { CoreSpan } from '../span.js';
 import { isIgnored } from '../urls.js';
@@ -96,7 +97,7 @@ export class Connections<T extends EventTarget> implements Capture {
       this.opened(connection);
     };
 
-    const ours = new Proxy(original, {
+    const ours = wrapped(original, {
       construct: (target, args, newTarget) => {
         const startMs = core.now();
         const object = Reflect.construct(target, args, newTarget);
@@ -125,7 +126,7 @@ export class Connections<T extends EventTarget> implements Capture {
   /** Wraps a method. `around` makes the browser's own call, by `call`. */
   wrap<A extends unknown[]>(prototype: object, name: string, around: (connection: Connection<T>, args: A, call: (args: A) => unknown) => unknown): void {
     const original = (prototype as Record<string, (...args: never) => unknown>)[name];
-    const ours = new Proxy(original, {
+    const ours = wrapped(original, {
       apply: (target, object, args) => {
         const call = (handed: A) => Reflect.apply(target, object, handed);
         const connection = this.open.get(object);

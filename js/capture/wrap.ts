@@ -1,0 +1,37 @@
+// What takes the place of the browser's own functions.
+
+/** What a wrapped function does: it calls the `target`, which is what was there before. */
+export type Around = (target: (...args: never[]) => unknown, self: unknown, args: unknown[]) => unknown;
+
+/**
+ * Something in the place of a function. As a proxy it has the name, the length and the properties of that, and a text that says native code. Its
+ * handler inherits nothing: what a page has put into `Object.prototype` under the name `get` would be a trap of it.
+ */
+export const wrapped = <F extends object>(target: F, handler: ProxyHandler<F>): F => new Proxy(target, Object.setPrototypeOf(handler, null));
+
+/**
+ * Puts a wrapped method in the place of one that an object has or inherits. Throws where there is none, and where the page has locked it.
+ *
+ * @returns What undoes it. Whoever has wrapped it after us keeps that: ours should only pass on then.
+ */
+export function replaceMethod(object: object, name: string, apply: Around): () => void {
+  let owner = object as Record<string, object>;
+  while (!Object.hasOwn(owner, name)) owner = Object.getPrototypeOf(owner) as typeof owner;
+  const original = owner[name]!;
+  const ours = (owner[name] = wrapped(original, { apply } as ProxyHandler<object>));
+  return () => {
+    if (owner[name] === ours) owner[name] = original;
+  };
+}
+
+const functionText = Function.prototype.toString;
+
+/** Whether a function is the browser's own, and no wrapper, polyfill, proxy or bound function. */
+export const isBrowsers = (given: unknown, name: string): boolean =>
+  functionText.call(given).replace(/\s+/g, ' ') === `function ${name}() { [native code] }`;
+
+export const isObject = (value: unknown): value is object => Object(value) === value;
+
+/** The getter of a built-in type. It reads what the browser has, whatever stands before it: an element named `baseURI` hides that of the document. */
+export const getterOf = (type: { prototype: object } | undefined, name: string): (() => unknown) | undefined =>
+  type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get;
