@@ -92,14 +92,15 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
       // Read once, as the browser would have: a second reading might say something else.
       if (isKnown && isObject(given)) args[0] = text;
     }
-    const own = isObject(init) ? copied(init, MEMBERS) : init;
+    // A Request in its place is its own copy: what is read of it stays the same.
+    const own = canCopy(init) && genuine(init, readRequestUrl) === undefined ? copied(init, MEMBERS) : init;
     const href = requests.href(text);
     // Where there is none, the browser will say what is wrong with it.
     const request = requestUrl === undefined && isKnown ? undefined : (given as Request);
     const method = String(own?.method ?? request?.method ?? 'GET');
     const pending = href === undefined ? undefined : requests.begin(href, method, own?.body);
     // Without headers of ours the very same arguments go on, unless to read them a second time might give something else.
-    if (own && (options.requestHook || hasGetters(init!))) args[1] = own;
+    if (own !== init && (options.requestHook || hasGetters(init!))) args[1] = own;
     if (!pending) return undefined;
     const call = { pending, method, signal: own?.signal ?? request?.signal, asked: request ?? own ?? {} };
     requests.hook('requestHook', pending, call.asked);
@@ -173,7 +174,9 @@ const NO_KEYS: string[] = [];
  */
 function copied<T extends object>(object: T, names = NO_KEYS): T {
   const keys = Reflect.ownKeys(object);
-  if (keys.length && Object.getPrototypeOf(object) === Object.prototype && keys.length === Object.keys(object).length) return { ...object };
+  if (keys.length && isPlain(object) && keys.length === Object.keys(object).length) {
+    return Object.getPrototypeOf(object) ? { ...object } : Object.assign(Object.create(null), object);
+  }
   const inherited = Object.create(object) as T;
   const copy = Object.create(inherited) as T;
   for (const key of [...keys, ...names.filter((name) => !keys.includes(name))]) {
@@ -188,29 +191,46 @@ function copied<T extends object>(object: T, names = NO_KEYS): T {
 
 const isEnumerable = Object.prototype.propertyIsEnumerable;
 
+function isPlain(object: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Not so a function or an array, which fetch takes for an `init` too: a copy would be neither. */
+const canCopy = (init: unknown): init is object => typeof init === 'object' && init !== null && !Array.isArray(init);
+
 /** To read a member may run the page's code. */
 const hasGetters = (init: object): boolean =>
-  Reflect.ownKeys(init).some((key) => Object.getOwnPropertyDescriptor(init, key)?.get) ||
-  ![Object.prototype, null].includes(Object.getPrototypeOf(init)) && genuine(init, readRequestUrl) === undefined;
+  !isPlain(init) || Reflect.ownKeys(init).some((key) => Object.getOwnPropertyDescriptor(init, key)?.get);
 
 /** Adds these headers to the arguments, and writes to nothing of the caller's. If the page has set `traceparent` itself, its word stands alone. */
 function addHeaders(args: unknown[], request: Request | undefined, own: RequestInit | null | undefined, added: Record<string, string>): void {
   try {
-    if (request && !MEMBERS.some((name) => own?.[name as keyof RequestInit] !== undefined)) {
-      // Any member of an `init` beside a Request would reset its referrer and more.
-      args[0] = new Request(request);
-      addTo((args[0] as Request).headers, added);
+    if (request && own?.headers === undefined && own?.body == null) {
+      // Headers beside a Request would reset its referrer and more. With a body beside it, its own one is not used up.
+      args[0] = withHeaders(new Request(request), added);
+      if (own) args[1] = own;
+      return;
+    }
+    if (own === args[1] && own != null) {
+      if (genuine(own, readRequestUrl) !== undefined) args[1] = withHeaders(new Request(own as Request), added);
       return;
     }
     // In the place of none comes an ordinary object, unless a page has put what fetch would read into that.
-    const init = own ?? (MEMBERS.some((name) => name in Object.prototype) ? { __proto__: null } : {}) as RequestInit;
+    const init = own ?? ((MEMBERS.some((name) => name in Object.prototype) ? { __proto__: null } : {}) as RequestInit);
     const { headers } = init;
-    if (request && headers === undefined) init.headers = addTo(new Headers(request.headers), added);
-    else init.headers = headers === undefined ? added : withHeaders(headers, added, (pairs) => (init.headers = pairs));
+    const holder: RequestInit = headers === undefined || Object.hasOwn(init, 'headers') ? init : Object.getPrototypeOf(init);
     args[1] = init;
+    if (headers !== undefined) holder.headers = joined(headers, added, (pairs) => (holder.headers = pairs));
+    else holder.headers = request ? addTo(new Headers(request.headers), added) : added;
   } catch {
     // The browser will say what is wrong with them.
   }
+}
+
+function withHeaders(request: Request, added: Record<string, string>): Request {
+  addTo(request.headers, added);
+  return request;
 }
 
 const isTraceparent = (name: unknown): boolean => /^traceparent$/i.test(name as string);
@@ -220,8 +240,8 @@ const isTraceparent = (name: unknown): boolean => /^traceparent$/i.test(name as 
  *
  * @param keep Is given what has been read, where it can be read only once.
  */
-function withHeaders(given: HeadersInit, added: Record<string, string>, keep: (pairs: [string, string][]) => void): HeadersInit {
-  if (!isObject(given)) return given;
+function joined(given: HeadersInit, added: Record<string, string>, keep: (pairs: [string, string][]) => void): HeadersInit {
+  if (typeof given !== 'object' || !given) return given;
   if (genuine(given, readHeaders as never) !== undefined) return addTo(new Headers(given), added);
   if ((given as Partial<Iterable<unknown>>)[Symbol.iterator] == null) {
     const record = copied(given as Record<string, string>);
