@@ -124,8 +124,8 @@ function idle(): Webspan {
     resting = {
       tracer,
       getTracer: () => tracer,
-      flush: () => Promise.resolve(),
-      shutdown: () => Promise.resolve(),
+      flush: async () => {},
+      shutdown: async () => {},
       stats: () => core.stats(),
       setAttributes() {},
       setUser() {},

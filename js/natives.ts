@@ -20,14 +20,20 @@ function take<K extends keyof Globals>(name: K, works: (global: Globals[K]) => u
   }
   unusable ??= name;
   // In its place comes what can at least be made.
-  return class {} as never;
+  return class {
+    static for() {}
+  } as never;
 }
 
 export const AbortController = /* @__PURE__ */ take('AbortController', (Type) => !new Type().signal.aborted);
+export const Error = /* @__PURE__ */ take('Error', (Type) => new Type('a').message);
 export const Headers = /* @__PURE__ */ take('Headers', (Type) => new Type({ a: 'b' }).has('a'));
 export const Map = /* @__PURE__ */ take('Map', (Type) => new Type([[1, 1]]).get(1));
+export const Promise = /* @__PURE__ */ take('Promise', (Type) => Type.resolve());
 export const Proxy = /* @__PURE__ */ take('Proxy', (Type) => new Type(() => 0, { apply: () => 1 })());
+export const Reflect = /* @__PURE__ */ take('Reflect', (namespace) => namespace.apply(Number, 0, ['1']));
 export const Set = /* @__PURE__ */ take('Set', (Type) => new Type([1]).has(1));
+export const Symbol = /* @__PURE__ */ take('Symbol', (Type) => Type.for('a'));
 export const TextEncoder = /* @__PURE__ */ take('TextEncoder', (Type) => new Type().encodeInto);
 export const Uint8Array = /* @__PURE__ */ take('Uint8Array', (Type) => new Type(1).buffer);
 export const URL = /* @__PURE__ */ take('URL', (Type) => new Type('b', 'http://a/').href === 'http://a/b');

@@ -160,7 +160,7 @@ function genuine<T>(object: unknown, member: (() => T) | undefined): T | undefin
 
 const readRequestUrl = getterOf(globalThis.Request, 'url') as (() => string) | undefined;
 const readHref = getterOf(globalThis.URL, 'href') as (() => string) | undefined;
-const readHeaders = globalThis.Headers?.prototype.entries;
+const readHeaders = globalThis.Headers?.prototype?.entries;
 
 /** The members of `RequestInit`. <https://fetch.spec.whatwg.org/#requestinit> */
 const MEMBERS =

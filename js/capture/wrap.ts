@@ -34,4 +34,4 @@ export const isObject = (value: unknown): value is object => Object(value) === v
 
 /** The getter of a built-in type. It reads what the browser has, whatever stands before it: an element named `baseURI` hides that of the document. */
 export const getterOf = (type: { prototype: object } | undefined, name: string): (() => unknown) | undefined =>
-  type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get;
+  type?.prototype && Object.getOwnPropertyDescriptor(type.prototype, name)?.get;
