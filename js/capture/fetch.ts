@@ -174,22 +174,19 @@ const NO_KEYS: string[] = [];
  */
 function copied<T extends object>(object: T, names = NO_KEYS): T {
   const keys = Reflect.ownKeys(object);
-  if (keys.length && isPlain(object) && keys.length === Object.keys(object).length) {
-    return Object.getPrototypeOf(object) ? { ...object } : Object.assign(Object.create(null), object);
-  }
+  // Of most, the engine makes a copy at once.
+  if (keys.length && keys.length === Object.keys(object).length && Object.getPrototypeOf(object) === Object.prototype) return { ...object };
   const inherited = Object.create(object) as T;
-  const copy = Object.create(inherited) as T;
-  for (const key of [...keys, ...names.filter((name) => !keys.includes(name))]) {
-    const isOwn = keys.includes(key);
+  const copy = Object.create(Object.getPrototypeOf(object) && inherited) as T;
+  for (const key of new Set([...keys, ...names])) {
+    const own = Object.getOwnPropertyDescriptor(object, key);
     const value = object[key as keyof T];
     // Nothing that a page has put into `Object.prototype` may get into the descriptor.
-    const descriptor = { __proto__: null, value, writable: true, configurable: true, enumerable: isOwn && isEnumerable.call(object, key) };
-    if (isOwn || value !== undefined) Reflect.defineProperty(isOwn ? copy : inherited, key, descriptor as PropertyDescriptor);
+    const descriptor = { __proto__: null, value, writable: true, configurable: true, enumerable: !!own?.enumerable };
+    if (own || value !== undefined) Reflect.defineProperty(own ? copy : inherited, key, descriptor as PropertyDescriptor);
   }
   return copy;
 }
-
-const isEnumerable = Object.prototype.propertyIsEnumerable;
 
 function isPlain(object: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(object);
