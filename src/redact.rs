@@ -21,8 +21,8 @@
 //! `user_pass` and `user[pass]` have the same two. The key is secret if it, or what is left of it without its last words, ends with one of the
 //! *stems* in [`KEYS`], and none of these last words says that it only describes a secret: so `csrfmiddlewaretoken`, `id_token_hint`,
 //! `password1` and `user[password_confirmation]` are, but not `token_count` and `password_policy`, nor `tokens`, `tokenizer` and `secretary`.
-//! Stems that often mean something else count only at the end: `user_pass` is secret, `bypass` and `pass_count` are not. What a key or a
-//! code is for decides about it: `api_key` and `deviceCode` are secret, `sort_key` and `country_code` are not.
+//! Stems that often mean something else count only at the end: `user_pass` is secret, `bypass` and `pass_count` are not. Of keys and codes
+//! only those count that are for something secret: `api_key` and `deviceCode`, but not `sort_key` and `country_code`.
 //!
 //! `code` alone is one of OAuth where a `state` stands in the same text, and in a query or fragment if it is as long as a one-time password:
 //! shorter ones are those of countries, languages and errors. <https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2>
@@ -38,25 +38,24 @@ const REDACTED: &[u8] = b"REDACTED";
 /// What stands where a user and a password stood.
 const REDACTED_USER: &[u8] = b"REDACTED:REDACTED";
 
-/// Stems of keys, in five groups with an empty one between them: those that count only at the end of a key; words that describe a secret; those that count
-/// also with words behind them; what a secret `key` or `code` is for; and, added by the page, whole keys.
+/// Stems of keys, in groups with an empty one between them: those that count only at the end of a key, to which the page adds its own; `code`; words that
+/// describe a secret; and those that count also with words behind them.
 ///
 /// In lower case. Between the letters of a stem there may be word boundaries: `apikey` stands for `api_key`. Where `_` stands, there has to be
 /// one; where `=` stands, the beginning of the key or of what stands in brackets.
 const KEYS: &[u8] = &with_lengths(
-    *b" _session _pass _pin _sig _auth _ticket =policy =sign =sid  \
- _count _type _policy _length _limit _version _method _name _url _uri _endpoint _expires _at _in  \
- token password passwd passphrase pwd secret credential credentials signature jwt otp csrf xsrf bearer hmac \
-assertion verifier authorization samlart samlrequest samlresponse sessionid sessid accessid _pgt  \
- api access private auth pass app application subscription session sign signing encryption master account functions device user \
-login security oob fa sms verification recovery backup reset  ",
+    *b" _session _pass _pin _sig _auth _ticket =policy =sign =sid  =code  \
+_count _type _policy _length _limit _version _method _name _url _at _in  \
+token password passwd passphrase pwd passcode secret credential credentials signature jwt otp csrf xsrf bearer hmac \
+assertion verifier authorization samlart samlrequest samlresponse sessid sessionid accessid \
+apikey accesskey privatekey authkey appkey applicationkey subscriptionkey sessionkey signingkey encryptionkey masterkey accountkey \
+authcode accesscode devicecode usercode oobcode facode recoverycode verificationcode",
 );
 
-/// Numbers of its groups. Those of the page come last.
+/// The numbers of its groups.
 const LAST: u32 = 0;
-const DESCRIPTIONS: u32 = 1;
-const PURPOSES: u32 = 3;
-const ADDED: u32 = 4;
+const CODE: u32 = 1;
+const DESCRIPTIONS: u32 = 2;
 
 /// The words with their lengths in the place of the blanks before them: to look for blanks takes ten times as long as to compare.
 const fn with_lengths<const N: usize>(mut words: [u8; N]) -> [u8; N] {
@@ -80,12 +79,26 @@ const MAX_KEY: usize = 64;
 /// Bytes of the shortest `code` that is taken for one of OAuth without a `state`.
 const MIN_CODE: usize = 6;
 
+/// Characters from the blank on, each as a bit.
+const fn bits(chars: &[u8]) -> u64 {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < chars.len() {
+        bits |= 1 << (chars[at] - b' ');
+        at += 1;
+    }
+    bits
+}
+
 /// What ends a value; of one that stands behind a `;` outside of a query, as in `/a;session=b?c`, also what comes next in such a list. In a
 /// query these two may be a part of a password. What ends a value behind a colon, and the host of a URL.
-const VALUE_ENDS: &[u8] = b"&#";
-const LISTED_VALUE_ENDS: &[u8] = b"&#;?";
-const COLON_VALUE_ENDS: &[u8] = b"&#}\"";
-const HOST_ENDS: &[u8] = b"/?#\\";
+const VALUE_ENDS: u64 = bits(b"&#");
+const LISTED_VALUE_ENDS: u64 = bits(b"&#;?");
+const COLON_VALUE_ENDS: u64 = bits(b"&#\"");
+const HOST_ENDS: u64 = bits(b"/?#\\");
+
+/// What else ends them in text: no browser leaves these unencoded in a URL.
+const TEXT_ENDS: u64 = bits(b" \"<>");
 
 /// A text is looked through so often at most. Only one that was made for it takes more than three times.
 const MAX_PASSES: u32 = 8;
@@ -114,9 +127,11 @@ impl Redactor {
         let mut letters = [0; MAX_KEY + 1];
         if let Some([beginning, words @ ..]) = normalise(key, &mut letters) {
             let is_letter = |char: &&u8| !is_boundary(**char);
-            self.keys.push(1 + words.iter().filter(is_letter).count() as u8);
-            self.keys.push(*beginning);
-            self.keys.extend(words.iter().filter(is_letter));
+            let letters = words.iter().filter(is_letter);
+            let mut keys = alloc::vec![letters.clone().count() as u8 + 1, *beginning];
+            keys.extend(letters);
+            keys.extend_from_slice(&self.keys);
+            self.keys = keys;
         }
     }
 
@@ -126,16 +141,14 @@ impl Redactor {
         if !may_hold_secrets(text) {
             return None;
         }
-        let mut redacted = None;
+        let mut redacted = self.pass(text)?;
         // With a value gone, a `//` and an `@` that it kept apart may meet. What is given out must
         // not change when it is redacted again, so it is, here.
-        for _ in 0..MAX_PASSES {
-            match self.pass(redacted.as_deref().unwrap_or(text)) {
-                None => return redacted,
-                again => redacted = again,
-            }
+        for _ in 1..MAX_PASSES {
+            let Some(again) = self.pass(&redacted) else { break };
+            redacted = again;
         }
-        Some(REDACTED.to_vec())
+        Some(redacted)
     }
 
     /// What is left of the text, if there is something to take away.
@@ -159,24 +172,20 @@ impl Redactor {
             } else if rest.starts_with(b"eyJ") {
                 to = scan(text, next, depth, LISTED_VALUE_ENDS);
             } else if rest.starts_with(b"Bearer ") {
-                from = next + scheme_bytes(rest);
+                from = next + 7;
                 to = scan(text, from, depth, VALUE_ENDS);
-            } else if matches!(byte, b'=' | b':') {
-                let is_code = byte == b'=' && key.eq_ignore_ascii_case(b"code");
-                let is_secret = self.is_secret(key);
-                if is_secret || is_code {
-                    let ends = match before_key {
-                        _ if byte == b':' => COLON_VALUE_ENDS,
-                        b';' if !in_query => LISTED_VALUE_ENDS,
-                        _ => VALUE_ENDS,
-                    };
-                    (from, to) = value(text, &delimiter, last != 0, ends);
-                    if !is_secret
-                        && !(to - from >= MIN_CODE && matches!(before_key, b'?' | b'&' | b'#' | b';'))
-                        && !*has_state.get_or_insert_with(|| holds_state(text))
-                    {
-                        to = from;
-                    }
+            } else if matches!(byte, b'=' | b':')
+                && let Some(group) = self.group(key)
+            {
+                let ends = match before_key {
+                    _ if byte == b':' => COLON_VALUE_ENDS,
+                    b';' if !in_query => LISTED_VALUE_ENDS,
+                    _ => VALUE_ENDS,
+                };
+                (from, to) = value(text, &delimiter, last != 0, ends);
+                let is_long = to - from >= MIN_CODE && matches!(before_key, b'?' | b'&' | b'#' | b';');
+                if group == CODE && (byte == b':' || !is_long && !*has_state.get_or_insert_with(|| holds_state(text))) {
+                    to = from;
                 }
             }
             let mut at = next;
@@ -220,14 +229,13 @@ impl Redactor {
         }
     }
 
-    /// Whether a word is a key whose value is a secret.
-    fn is_secret(&self, word: &[u8]) -> bool {
+    /// The group that says of a word that it is a key whose value is a secret.
+    fn group(&self, word: &[u8]) -> Option<u32> {
         let mut letters = [0; MAX_KEY + 1];
         let mut key = normalise(word, &mut letters).unwrap_or_default();
         let mut is_whole = true;
         // The key, then without its last word, and so on.
         while !key.is_empty() {
-            let purpose = key.strip_suffix(b"key").or(key.strip_suffix(b"code")).unwrap_or_default();
             let mut group = LAST;
             let mut stems = &self.keys[..];
             while let [bytes, rest @ ..] = stems
@@ -236,8 +244,8 @@ impl Redactor {
                 stems = others;
                 if stem.is_empty() {
                     group += 1;
-                } else if (is_whole || !matches!(group, LAST | ADDED)) && ends_with(if group == PURPOSES { purpose } else { key }, stem) {
-                    return group != DESCRIPTIONS;
+                } else if (is_whole || group > CODE) && ends_with(key, stem) {
+                    return (group != DESCRIPTIONS).then_some(group);
                 }
             }
             is_whole = false;
@@ -248,7 +256,7 @@ impl Redactor {
                 }
             }
         }
-        false
+        None
     }
 }
 
@@ -268,7 +276,11 @@ fn ends_with(mut key: &[u8], mut stem: &[u8]) -> bool {
 
 /// Whether there is a `state`. Asked once for a text: one that is nothing but codes must not be looked through for each.
 fn holds_state(text: &[u8]) -> bool {
-    text.windows(6).any(|chars| matches!(chars, [state @ .., b'=' | b'%'] if state.eq_ignore_ascii_case(b"state")))
+    text.windows(6).any(|chars| {
+        let [s, t, a, u, e, end] = *chars else { return false };
+        // This bit makes letters small.
+        u32::from_le_bytes([s, t, a, u]) | 0x2020_2020 == u32::from_le_bytes(*b"stat") && e | 0x20 == b'e' && matches!(end, b'=' | b'%')
+    })
 }
 
 /// Whether redaction could find anything in a text; most short texts hold none of these characters. The letters are those of `Bearer` and `eyJ`.
@@ -327,49 +339,48 @@ fn normalise<'a>(word: &[u8], letters: &'a mut [u8; MAX_KEY + 1]) -> Option<&'a 
 }
 
 /// From where to where the value stands that belongs to the key before the separator. `is_apart`: something stands between these two.
-fn value(text: &[u8], separator: &Unit, is_apart: bool, ends: &[u8]) -> (usize, usize) {
+fn value(text: &[u8], separator: &Unit, is_apart: bool, ends: u64) -> (usize, usize) {
     let &Unit { byte, depth, end: next } = separator;
     let mut from = next;
     let mut last = 0;
     while let Some(first) = unit(text, from) {
-        let quote: &[u8] = match first.byte {
+        let small = first.byte | 0x20;
+        match first.byte {
             b' ' | b'>' | b'\\' => {
                 last = first.byte;
                 from = first.end;
-                continue;
             }
-            b'"' | b'\'' if last == b'\\' => b"\\",
-            b'"' => b"\"",
-            b'\'' => b"'",
+            b'"' | b'\'' => {
+                let end = if last == b'\\' { b'\\' } else { first.byte };
+                return (first.end, scan(text, first.end, first.depth, bits(&[end])));
+            }
             // No value in `token:8080` and `auth:login`.
             _ if byte == b':' && !is_apart && from == next => break,
             _ => {
-                from += scheme_bytes(text.get(from..).unwrap_or_default());
-                return (from, scan(text, from, depth, ends));
+                let mut to = scan(text, from, depth, ends);
+                // Of `Basic` and `Bearer` the next word too.
+                if small == b'b' && text.get(to) == Some(&b' ') {
+                    to = scan(text, to + 1, depth, ends);
+                }
+                return (from, to);
             }
-        };
-        return (first.end, scan(text, first.end, first.depth, quote));
+        }
     }
     (next, next)
 }
 
-/// The bytes of a scheme that stands before the secret of an `Authorization` header.
-fn scheme_bytes(text: &[u8]) -> usize {
-    let schemes: [&[u8]; 2] = [b"Bearer ", b"Basic "];
-    schemes.iter().find(|scheme| text.starts_with(scheme)).map_or(0, |scheme| scheme.len())
-}
-
 /// Where a secret ends that begins at `at`: at the first of `ends` that is encoded as often as what stands before the secret, or less; one
-/// that is encoded more often is a part of it. In text also blanks, double quotes and angle brackets end it, which no browser leaves
-/// unencoded in a URL, unless it stands in quotes, which are the only one of `ends`. A user and a password end at the last `@` before the
-/// end: a password may hold one too.
-fn scan(text: &[u8], mut at: usize, depth: u32, ends: &[u8]) -> usize {
-    let is_quoted = ends.len() == 1;
+/// that is encoded more often is a part of it. In quotes, these are the only one of `ends`. A user and a password end at the last `@` before
+/// the end: a password may hold one too.
+fn scan(text: &[u8], mut at: usize, depth: u32, ends: u64) -> usize {
+    let is_quoted = ends & bits(b"&/") == 0;
     let mut last_at_sign = at;
     while let Some(unit) = unit(text, at) {
         let byte = unit.byte;
-        if unit.depth <= depth && ends.contains(&byte)
-            || unit.depth == 0 && (byte < b' ' || !is_quoted && matches!(byte, b' ' | b'"' | b'<' | b'>'))
+        let ends = if unit.depth > 0 || is_quoted { ends } else { ends | TEXT_ENDS };
+        let bit = byte.wrapping_sub(b' ');
+        if unit.depth <= depth && bit < 64 && ends >> bit & 1 != 0
+            || unit.depth == 0 && byte < b' '
             // What is encoded was a value of another URL, and this begins the next.
             || unit.depth < depth && byte == b'&'
         {
@@ -386,7 +397,7 @@ fn scan(text: &[u8], mut at: usize, depth: u32, ends: &[u8]) -> usize {
             at = escaped.end;
         }
     }
-    if let [b'/', ..] = ends { last_at_sign } else { at }
+    if ends == HOST_ENDS { last_at_sign } else { at }
 }
 
 /// One character as it is meant, however many times it was percent-encoded.
@@ -564,6 +575,172 @@ mod tests {
     }
 
     #[test]
+    fn names_of_standards_and_frameworks_are_known() {
+        for key in [
+            // OpenID Connect and OAuth.
+            "id_token_hint",
+            "logout_token",
+            "client_assertion",
+            "authorization_code",
+            "auth_code",
+            "device_code",
+            "user_code",
+            "code_verifier",
+            "oauth_signature",
+            "bearer",
+            // SAML, CAS.
+            "SAMLRequest",
+            "SAMLart",
+            "ticket",
+            // Supabase, Firebase, Clerk, Auth0, Stripe.
+            "token_hash",
+            "provider_refresh_token",
+            "oobCode",
+            "mfaPendingCredential",
+            "__clerk_ticket",
+            "__clerk_db_jwt",
+            "setup_intent_client_secret",
+            // Rails, Django, Laravel, WordPress, PHP.
+            "authenticity_token",
+            "user[password_confirmation]",
+            "reset_password_token",
+            "csrfmiddlewaretoken",
+            "password1",
+            "laravel_session",
+            "_token",
+            "remember_token",
+            "user_pass",
+            "PHPSESSID",
+            "ASP.NET_SessionId",
+            "connect.sid",
+            // Signed URLs: Shopify, CloudFront, S3, Alibaba, Google, and keys of services.
+            "hmac",
+            "Policy",
+            "AWSAccessKeyId",
+            "OSSAccessKeyId",
+            "sign",
+            "X-Goog-Signature",
+            "application_key",
+            "dd-api-key",
+            "auth_key",
+            "Ocp-Apim-Subscription-Key",
+            "session_key",
+            "signing_key",
+            "encryption_key",
+            "SharedAccessKey",
+            // Prefixes, suffixes, spellings.
+            "token_v2",
+            "token2",
+            "new-password-again",
+            "userPassword",
+            "XApiKey",
+            "API-KEY",
+            "pass1",
+            "2fa_code",
+            "otp_code",
+            "totp",
+            "passcode",
+            "_csrf",
+            "xsrfToken",
+            "tokenValue",
+            "login[otp][0]",
+            "credentials[]",
+            "dbPwd",
+            "access_token_secret",
+        ] {
+            assert_eq!(redact(&format!("/?x=1&{key}=abc&y=2")), format!("/?x=1&{key}=REDACTED&y=2"));
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_those_of_secrets_are_left_alone() {
+        for key in [
+            "country_code",
+            "countryCode",
+            "zip_code",
+            "zipcode",
+            "status_code",
+            "error.code",
+            "error_code",
+            "language-code",
+            "promo_code",
+            "keycode",
+            "http.response.status_code",
+            "key",
+            "sort_key",
+            "primary_key",
+            "primaryKey",
+            "public_key",
+            "keyboard",
+            "keyword",
+            "monkey",
+            "hotkey",
+            "code.function.name",
+            "session.previous_id",
+            "session_count",
+            "sessions",
+            "tokens",
+            "input_tokens",
+            "max_tokens",
+            "token_count",
+            "tokenCount",
+            "token_type",
+            "tokenizer",
+            "tokenize",
+            "password_policy",
+            "password[length]",
+            "secret_name",
+            "secretary",
+            "author",
+            "authority",
+            "auth_method",
+            "design",
+            "design_state",
+            "signup",
+            "sign_in_method",
+            "signal",
+            "assign",
+            "passenger",
+            "compass",
+            "bypass",
+            "pass_count",
+            "passage",
+            "hash_change",
+            "state",
+            "nonce",
+            "spin",
+            "opinion",
+            "pinned",
+            "ticket_id",
+            "outside",
+            "residence",
+            "insider",
+            "signature_version",
+        ] {
+            let text = format!("/?x=1&{key}=abcdefgh&y=2");
+            assert_eq!(redact(&text), text);
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_code_is_one_of_oauth_by_its_length_and_place() {
+        check(&[
+            ("without a state",            "/cb?code=4/0AX4XfWh&x=1",                "/cb?code=REDACTED&x=1"),
+            ("in a fragment",              "/cb#code=4/0AX4XfWh",                    "/cb#code=REDACTED"),
+            ("a one-time password",        "/verify?code=123456",                    "/verify?code=REDACTED"),
+            ("in an encoded URL",          "/a?u=cb%3Fcode%3Dabcdefgh%26x%3D1",      "/a?u=cb%3Fcode%3DREDACTED%26x%3D1"),
+            ("behind &amp;",               "/cb?x=1&amp;code=abcdefgh&amp;y=2",      "/cb?x=1&amp;code=REDACTED&amp;y=2"),
+            ("short, with a state",        "/cb?Code=abc&STATE=xyz",                 "/cb?Code=REDACTED&STATE=xyz"),
+            ("a language",                 "/?code=en-US",                           "/?code=en-US"),
+            ("a status",                   "/error?code=404",                        "/error?code=404"),
+            ("of an error",                "failed: code=ECONNREFUSED",              "failed: code=ECONNREFUSED"),
+            ("the key of an attribute",    "error.code=ECONNREFUSED",                "error.code=ECONNREFUSED"),
+            ("in JSON",                    r#"{"code":"NOT_FOUND","state":"NY"}"#,   r#"{"code":"NOT_FOUND","state":"NY"}"#),
+        ]);
+    }
+
+    #[test]
     fn leaves_alone_what_is_no_secret() {
         for text in [
             "",
@@ -617,6 +794,32 @@ mod tests {
             ("at sign in the next string", r#"["http://host","a@b.c"]"#,             r#"["http://host","a@b.c"]"#),
             ("no URL at all",              "retry with password=abc now",            "retry with password=REDACTED now"),
             ("connection string",          "host=db;user=me;pwd=abc;port=1",         "host=db;user=me;pwd=REDACTED;port=1"),
+            ("quotes",                     r#"login with password="a b&c" failed"#,  r#"login with password="REDACTED" failed"#),
+            ("single quotes",              "{ password: 'a, \\'b' }",                "{ password: 'REDACTED' }"),
+            ("JSON",                       r#"{"user":"a","password":"b \"c","d":1}"#, r#"{"user":"a","password":"REDACTED","d":1}"#),
+            ("JSON, a number",             r#"{"pin":1234,"user":"a"}"#,             r#"{"pin":REDACTED"user":"a"}"#),
+            ("JSON in JSON",               r#"{"body":"{\"apiKey\":\"a\",\"b\":1}"}"#,
+                                           r#"{"body":"{\"apiKey\":\"REDACTED\",\"b\":1}"}"#),
+            ("JSON in a query",            "/graphql?variables=%7B%22password%22%3A%22a%22%2C%22b%22%3A1%7D&c=2",
+                                           "/graphql?variables=%7B%22password%22%3A%22REDACTED%22%2C%22b%22%3A1%7D&c=2"),
+            ("as browsers encode it",      "/graphql?variables={%22password%22:%22a%22}&c=2",
+                                           "/graphql?variables={%22password%22:%22REDACTED%22}&c=2"),
+            ("a header",                   "Authorization: Bearer a.b-c\nAccept: */*", "Authorization: REDACTED\nAccept: */*"),
+            ("another",                    "authorization: Basic dXNlcg== x",        "authorization: REDACTED x"),
+            ("bearer alone",               "sent Bearer abc.def to the API",         "sent Bearer REDACTED to the API"),
+            ("spaces around",              "secret = abc, then",                     "secret = REDACTED then"),
+            ("a Ruby hash",                r#"{"password"=>"abc"}"#,                 r#"{"password"=>"REDACTED"}"#),
+            ("a JSON Web Token",           "/verify/eyJhbGciOi.eyJzdWIi.c2ln?x=1",   "/verify/REDACTED?x=1"),
+            ("the same as state",          "/cb?state=eyJhbGciOi&x=1",               "/cb?state=REDACTED&x=1"),
+            ("the same alone",             "eyJhbGciOi.eyJzdWIi.c2ln",               "REDACTED"),
+            ("no scheme",                  "/a?next=//user:pass@host/b",             "/a?next=//REDACTED:REDACTED@host/b"),
+            ("backslashes",                r"https:\\user:pass@host\b",              r"https:\\REDACTED:REDACTED@host\b"),
+            ("slashes in JSON",            r"https:\/\/user:pass@host\/b",            r"https:\/\/REDACTED:REDACTED@host\/b"),
+            ("matrix parameter in a query", "/?a=1;password=x?y&b=2",                "/?a=1;password=REDACTED&b=2"),
+            ("HTML",                       "/?a=1&amp;token=x&amp;b=2",              "/?a=1&amp;token=REDACTED&amp;b=2"),
+            ("an escaped ampersand",       r"/?a=1\u0026sig=x",                      r"/?a=1\u0026sig=REDACTED"),
+            ("names with a colon",         "auth:login, token:refresh, http://session:8080/", "auth:login, token:refresh, http://session:8080/"),
+            ("an error of a parser",       "Unexpected token '<', \"<!DOC\" is not valid JSON", "Unexpected token '<', \"<!DOC\" is not valid JSON"),
             ("an error code",              "failed: code=5, invalid state",          "failed: code=5, invalid state"),
         ]);
     }
@@ -687,6 +890,16 @@ mod tests {
             " ",
             "\"",
             ")",
+            "'",
+            "{",
+            "}",
+            "\\",
+            "%22",
+            "%5C",
+            ": ",
+            ",",
+            "Bearer ",
+            "eyJ",
             "host",
             "ä",
             "%C3%A4",
@@ -735,5 +948,62 @@ mod tests {
             let text = format!("{before}/{encoded}{after}");
             prop_assert!(!redact(&text).contains("S3CR3T"), "{}", text);
         }
+
+        /// In JSON, in as many URLs and texts of JSON as there may be around it.
+        #[test]
+        fn a_secret_in_json_never_comes_through(
+            before in "[ a-z{},:]{0,8}",
+            key in "(access_|x-)?token|userPassword|api_?key1?",
+            space in " ?",
+            wraps in proptest::collection::vec(proptest::bool::ANY, 0..4),
+        ) {
+            let json = format!("{before}{{\"a\":1,\"{key}\":{space}\"S3CR3T\",\"b\":\"c\"}}");
+            let text = wraps.iter().fold(json, |text, is_url| {
+                if *is_url {
+                    let encoded = text.replace('%', "%25").replace('"', "%22").replace(' ', "%20").replace('&', "%26").replace('=', "%3D");
+                    format!("/?x=1&q={encoded}&y=2")
+                } else {
+                    format!("{{\"q\":\"{}\"}}", text.replace('\\', "\\\\").replace('"', "\\\""))
+                }
+            });
+            prop_assert!(!redact(&text).contains("S3CR3T"), "{} {}", text, redact(&text));
+        }
+    }
+
+    /// Texts that would take long if places in them were looked at again and again.
+    #[test]
+    fn takes_time_in_proportion_to_the_text() {
+        let deep = |depth: usize| format!("%{}2F%{}2F", "25".repeat(depth), "25".repeat(depth));
+        let shapes: [(&str, fn(usize) -> String); 10] = [
+            ("codes", |n| "code=a&".repeat(n)),
+            ("hosts", |n| "//a@".repeat(n)),
+            ("open quotes", |n| "token=\"".repeat(n)),
+            ("open escaped quotes", |n| "\\\"token\\\":\\\"".repeat(n)),
+            ("blanks", |n| format!("token: {}", " ".repeat(n * 7))),
+            ("separators", |n| format!("token{}", " =".repeat(n * 3))),
+            ("a long key", |n| format!("{}=", "token_".repeat(n))),
+            ("percent signs", |n| format!("token=%{}", "25".repeat(n * 3))),
+            ("tokens", |n| "eyJ.".repeat(n)),
+            ("bearers", |n| "Bearer Bearer=".repeat(n / 2)),
+        ];
+        let took = |text: &str| {
+            let times = (0..3).map(|_| {
+                let start = std::time::Instant::now();
+                redact(text);
+                start.elapsed()
+            });
+            times.min().unwrap().as_secs_f64()
+        };
+        for (name, shape) in shapes {
+            let (short, long) = (took(&shape(200)), took(&shape(12_800)));
+            // 64 times the text: 4096 times as long, if each place looked at all others.
+            assert!(long < 600.0 * short.max(20e-6), "{name}: {short} s, then {long} s");
+        }
+        // Each level encoded once more than the one before, whose end it is not.
+        let levels = |count: usize| (0..count).map(deep).collect::<String>();
+        let (few, many) = (levels(50), levels(200));
+        let growth = many.len() as f64 / few.len() as f64;
+        let (short, long) = (took(&few), took(&many));
+        assert!(long < 4.0 * growth * short.max(50e-6), "levels: {short} s, then {long} s for {growth} times the text");
     }
 }
