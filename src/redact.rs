@@ -974,7 +974,8 @@ mod tests {
     #[test]
     fn takes_time_in_proportion_to_the_text() {
         let deep = |depth: usize| format!("%{}2F%{}2F", "25".repeat(depth), "25".repeat(depth));
-        let shapes: [(&str, fn(usize) -> String); 10] = [
+        type Shape = fn(usize) -> String;
+        let shapes: [(&str, Shape); 10] = [
             ("codes", |n| "code=a&".repeat(n)),
             ("hosts", |n| "//a@".repeat(n)),
             ("open quotes", |n| "token=\"".repeat(n)),
