@@ -80,11 +80,14 @@ export function traced<T>(name: string, fn: (span: Span) => T, options: SpanOpti
   }) as T;
 }
 
-/** Writes `traceparent` and `tracestate` of the active span into a carrier: a `Headers`, or an object. Without one, nothing. */
+/**
+ * Writes `traceparent` and `tracestate` of the active span into a carrier: a `Headers`, or an object. Nothing where no span is active, and nothing
+ * without the user's consent: a trace id is an identifier that leaves the page.
+ */
 export function inject(carrier: Headers | Record<string, string>): void {
   const instance = global[INSTANCE];
   const active = instance?.active.current;
-  if (!instance || !active) return;
+  if (!active || instance?.consent !== true) return;
   try {
     const span = coreSpan(instance.core, active);
     if (!span?.isValid() || !instance.core.on) return;

@@ -57,7 +57,7 @@ export class Instance implements Webspan {
   private collector: URL | undefined;
   private uninstall = () => {};
   /** The user's word; undefined while there is none. */
-  private consent: boolean | undefined;
+  consent: boolean | undefined;
   private prerendering = isPrerendering();
   private captures: Capture[] = [];
   private timings: ResourceTimings | undefined;

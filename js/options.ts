@@ -150,7 +150,8 @@ export interface LimitsOptions {
 /** What is replaced by `REDACTED` in URLs before anything is stored, on top of URL credentials and the built-in list of query keys. */
 export interface RedactOptions {
   /**
-   * Further query keys whose values are secret.
+   * Further keys whose values are secret, in queries and in all other text. They are compared as a whole, without regard to capital letters, digits,
+   * `-` and `_`.
    * @defaultValue `[]`
    */
   keys?: string | readonly string[];
@@ -532,7 +533,9 @@ export interface WebspanOptions {
    */
   spanProcessors?: SpanProcessor | readonly SpanProcessor[];
   /**
-   * What is replaced by `REDACTED` in URLs; `false` replaces URL credentials only.
+   * What is replaced by `REDACTED` in URLs and in all other text, such as names, attributes and messages: user and password of URLs, JSON Web Tokens,
+   * what follows `Bearer`, and the values of keys that name a secret (`access_token`, `userPassword`, `x-api-key`, `code` of OAuth), also in JSON and
+   * in URLs within URLs. Not what stands in the path of a URL without a key: see `url`. `false` replaces URL credentials only.
    *
    * Source: {@link https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/}
    * @defaultValue `true`

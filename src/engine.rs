@@ -127,7 +127,8 @@ impl Engine {
 
     /// The index of an instrumentation scope. Beyond 255 of them the last one serves.
     pub fn scope(&mut self, name: &[u8], version: &[u8]) -> u8 {
-        let scope = trace::scope_message(name, version);
+        let name = clean(&self.redactor, name, &mut self.cleaned);
+        let scope = trace::scope_message(name, clean(&self.redactor, version, &mut self.room));
         let scopes = &mut self.delivery.envelope.scopes;
         let known = scopes.iter().position(|known| *known == scope);
         let index = known.unwrap_or_else(|| {
@@ -202,6 +203,7 @@ impl Engine {
         self.staged_limit = limit;
     }
 
+    /// The key is recorded as it is given: whoever takes it from outside redacts it before, once for all its attributes.
     pub fn set_attribute(&mut self, handle: i32, key: &[u8], value: Value) {
         // Nearly all text is recorded as it is: to see that here takes half the time.
         let value = match value {

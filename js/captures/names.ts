@@ -51,7 +51,7 @@ export const MESSAGES_SENT = 'webspan.messages.sent';
 export const MESSAGES_RECEIVED = 'webspan.messages.received';
 export const BYTES_SENT = 'webspan.bytes.sent';
 export const BYTES_RECEIVED = 'webspan.bytes.received';
-/** Ours: the subprotocol that the server has chosen. */
+/** Ours: the subprotocol that the server has chosen, if it is a name and no token. */
 export const WEBSOCKET_PROTOCOL = 'webspan.websocket.protocol';
 /** Ours. <https://www.rfc-editor.org/rfc/rfc6455#section-7.4> */
 export const WEBSOCKET_CLOSE_CODE = 'webspan.websocket.close_code';

@@ -8,6 +8,13 @@ import * as names from './names.js';
 const MEANT = [1000, 1001, 1005];
 const APPLICATION_CODES = 3000;
 
+/**
+ * What may be recorded of a subprotocol: a name such as `graphql-ws`, `v12.stomp` or `TLCP-2.0.0.lightstreamer.com`. Some pages hand over a token in its
+ * place, having no header to put it into, and some servers choose that one: it has longer parts, or letters and digits mixed.
+ * https://www.iana.org/assignments/websocket/websocket.xml#subprotocol-name
+ */
+const PROTOCOL_NAME = /^(?=[A-Za-z].{0,63}$)(?:(?:[a-z]{1,20}|[A-Z]{1,8})?\d{0,3}(?:[.+_-]|$))+$/;
+
 export function installWebSocket(host: CaptureHost): Capture {
   if (!globalThis.WebSocket) return { uninstall() {} };
   const { prototype, OPEN } = WebSocket;
@@ -25,7 +32,8 @@ export function installWebSocket(host: CaptureHost): Capture {
     (connection) => {
       const { span, received, target: socket } = connection;
       connection.listen('open', () => {
-        span.addEvent('open').setAttributes({ [names.WEBSOCKET_PROTOCOL]: readProtocol.call(socket) || undefined });
+        const protocol = readProtocol.call(socket);
+        span.addEvent('open').setAttributes({ [names.WEBSOCKET_PROTOCOL]: PROTOCOL_NAME.test(protocol) ? protocol : undefined });
       });
       connection.listen('message', ({ data }: MessageEvent) => received.add(bytesOf(data)));
       connection.listen('close', ({ code }: CloseEvent) => {

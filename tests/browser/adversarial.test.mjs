@@ -249,6 +249,61 @@ test('names of spans and events, messages, lists and links are recorded without 
   assert.deepEqual(found, []);
 });
 
+test('keys of attributes, names and versions of tracers, and values in resources are recorded without secrets', async (t) => {
+  const { page, receiver, flush } = await stage(t, { options: { resourceAttributes: { 'app.start': '/?token=SECRET', 'k?token=SECRET': 1 } } });
+  const long = `https://h/${'x'.repeat(300)}?token=SECRET`;
+  await page.evaluate((longKey) => {
+    const u = 'https://h/?token=SECRET';
+    const { instance } = window;
+    instance.setAttributes({ [u + '&g=1']: 1 });
+    const s = instance.getTracer('lib?token=SECRET', '1?sig=SECRET').startSpan('a', { attributes: { [u + '&a=1']: 1 } });
+    // Twice, since names that come again take another way.
+    for (const key of [u, u, longKey, longKey]) s.setAttribute(key, 'b').addEvent('e', { [key]: [1] });
+    s.addLink({ context: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }, attributes: { [u]: 1 } });
+    s.end();
+  }, long);
+  await flush();
+  const [s] = await receiver.waitForSpans(1);
+  const sent = Buffer.concat(receiver.requests.map(({ bytes }) => bytes)).toString('latin1');
+  assert.ok(!sent.includes('SECRET') && !JSON.stringify(s).includes('SECRET'), JSON.stringify(s));
+  assert.deepEqual([s.scope.name, plain(s.attributes)['https://h/?token=REDACTED']], ['lib?token=REDACTED', 'b']);
+});
+
+test('attributes of our own and of the page that only sound like secrets are recorded', async (t) => {
+  const { page, receiver, flush } = await stage(t, { options: { session: true } });
+  const given = { 'http.response.status_code': 200, 'code.function.name': 'signIn', 'error.code': 'ECONNREFUSED', 'token.count': 5, country_code: 'DE', password_policy: 'strict' };
+  await page.evaluate((attributes) => window.instance.tracer.startSpan('auth:login', { attributes }).end(), given);
+  await flush();
+  const [s] = await receiver.waitForSpans(1);
+  const { 'session.id': id, ...rest } = plain(s.attributes);
+  assert.match(id, /^[\da-f]{32}$/);
+  assert.deepEqual([s.name, rest], ['auth:login', given]);
+});
+
+test('inject writes nothing while consent is pending or refused', async (t) => {
+  const { page } = await stage(t, { options: { consent: 'pending' } });
+  const seen = await page.evaluate(() => {
+    const { webspan, instance } = window;
+    const parent = webspan.extract({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b' });
+    const foreign = { spanContext: () => ({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }) };
+    const written = (span) => webspan.withSpan(span, () => {
+      const record = {}, headers = new Headers();
+      webspan.inject(record);
+      webspan.inject(headers);
+      return Object.keys(record).length + [...headers].length;
+    });
+    const all = () => [instance.tracer.startSpan('a'), parent, foreign].map(written);
+    const pending = all();
+    instance.setConsent(false);
+    const refused = all();
+    instance.setConsent(undefined);
+    const undecided = all();
+    instance.setConsent(true);
+    return { pending, refused, undecided, granted: all() };
+  });
+  assert.deepEqual(seen, { pending: [0, 0, 0], refused: [0, 0, 0], undecided: [0, 0, 0], granted: [2, 4, 2] });
+});
+
 test('the type of an error is recorded without secrets', async (t) => {
   const { page, receiver, flush } = await stage(t, { content: { head: `<script>const nf = fetch; window.fetch = (...a) => a[0] === '/bad' ? Promise.reject(Object.assign(new Error('x'), { name: 'https://h/?token=SECRET' })) : nf(...a)</script>` } });
   await page.evaluate(() => fetch('/bad').catch(() => {}));

@@ -13,7 +13,7 @@ const durationMs = (span) => Number(BigInt(span.endTimeUnixNano) - BigInt(span.s
 
 /** A WebSocket server that sends back what it gets, and closes when it is asked to: `close 4000`. */
 async function startSockets(t) {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: (protocols) => (protocols.has('chat.2') ? 'chat.2' : false) });
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: (protocols) => (protocols.has('chat.2') ? 'chat.2' : [...protocols].at(-1)) });
   server.on('connection', (socket) => {
     socket.on('message', (data, isBinary) => {
       const [, code] = /^close (\d+)$/.exec(isBinary ? '' : String(data)) ?? [];
@@ -77,6 +77,42 @@ test('a WebSocket is a span from its construction to its close, with what went o
   });
   assert.deepEqual(span.events.map(({ name }) => name), ['open']);
   assert.deepEqual(complaints(), []);
+});
+
+test('a token in the place of a subprotocol is not told, whichever the server chooses', async (t) => {
+  const url = await startSockets(t);
+  const { page, receiver, flush } = await socketStage(t);
+  const tokens = [
+    'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl',
+    'base64url.bearer.authorization.k8s.io.c2VjcmV0',
+    '550e8400-e29b-41d4-a716-446655440000',
+    'ghp_16C7e42F292c6912E7710c838347Ae178B4a',
+    'auth-4f2a91bc',
+    'abcdefghijklmnopqrstuvwxyz',
+    '1234567890',
+  ];
+  const names = ['graphql-transport-ws', 'v12.stomp', 'TLCP-2.0.0.lightstreamer.com', 'ocpp2.0.1', 'actioncable-v1-json', 'mqtt', 'opcua+uajson', 't140'];
+  const chosen = await page.evaluate(
+    async ([address, offers]) => {
+      const chosen = [];
+      for (const offer of offers) {
+        const socket = new WebSocket(address, ['bearer', offer]);
+        await new Promise((resolve) => (socket.onopen = resolve));
+        chosen.push(socket.protocol);
+        const closed = new Promise((resolve) => (socket.onclose = resolve));
+        socket.close();
+        await closed;
+      }
+      return chosen;
+    },
+    [url, [...tokens, ...names]],
+  );
+  assert.deepEqual(chosen, [...tokens, ...names], 'otherwise this has tested nothing');
+  await flush();
+  const spans = await receiver.waitForSpans(chosen.length);
+  assert.deepEqual(spans.map((span) => plain(span.attributes)['webspan.websocket.protocol']), [...tokens.map(() => undefined), ...names]);
+  const sent = JSON.stringify(receiver.spans);
+  for (const token of tokens) assert.ok(!sent.includes(token), token);
 });
 
 test('the WebSocket of the page is the browser\'s own, also when it is subclassed', async (t) => {

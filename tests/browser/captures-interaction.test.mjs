@@ -325,6 +325,103 @@ test('what is said of a target: its name for those who use it, and never what th
   assert.equal(plain(interactions.at(-1).attributes)['webspan.target.selector'], 'section#p-testId > div > button.icon.small');
 });
 
+/** The names and selectors of one click on each of these, by what they are called; `at`: what is clicked in it. */
+async function told(t, targets) {
+  const body = Object.entries(targets).map(([id, [html]]) => `<section id="p-${id}">${html}</section>`).join('');
+  const staged = await interactive(t, `${body}<script>addEventListener('click', (event) => { event.preventDefault(); ${ask()}; })</script>`);
+  await staged.page.evaluate(async (all) => {
+    for (const [id, at] of all) {
+      document.querySelector(`#p-${id}`).querySelector(at).dispatchEvent(new MouseEvent('click', { bubbles: true, composed: true, cancelable: true }));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }, Object.entries(targets).map(([id, [, at]]) => [id, at]));
+  const { interactions } = await spansOf(staged);
+  interactions.sort((a, b) => (a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1));
+  const names = Object.fromEntries(Object.keys(targets).map((id, index) => [id, plain(interactions[index].attributes)['app.widget.name']]));
+  return { names, spans: JSON.stringify(staged.receiver.spans) };
+}
+
+test('what a page shows of its users and their data is no name of a target', async (t) => {
+  const { names, spans } = await told(t, {
+    paragraph: ['<p>SECRET</p>', 'p'],
+    cell: ['<table><tr><td>SECRET</td></tr></table>', 'td'],
+    linkInCell: ['<table><tr><td><a href="#u">SECRET</a></td></tr></table>', 'a'],
+    gridcell: ['<div role="grid"><div role="row"><div role="gridcell"><button>SECRET</button></div></div></div>', 'button'],
+    row: ['<div role="row">SECRET</div>', 'div'],
+    listitem: ['<div role="listitem">SECRET</div>', 'div'],
+    treeitem: ['<div role="treeitem">SECRET</div>', 'div'],
+    option: ['<div role="listbox"><div role="option">SECRET</div></div>', '[role=option]'],
+    heading: ['<h2 role="heading">SECRET</h2>', 'h2'],
+    log: ['<div role="log"><button>SECRET</button></div>', 'button'],
+    presentation: ['<div role="presentation"><pre role="presentation">SECRET</pre></div>', 'pre'],
+    drawing: ['<svg role="img"><text>SECRET</text></svg>', 'text'],
+    labelledByText: ['<p id="said">SECRET</p><button aria-labelledby="said"></button>', 'button'],
+    labelledByCell: ['<table><tr><td><b id="who">SECRET</b></td></tr></table><button aria-labelledby="who"></button>', 'button'],
+    maskedButton: ['<button data-private>SECRET</button>', 'button'],
+    inMasked: ['<div class="fs-mask"><button aria-label="SECRET">SECRET</button></div>', 'button'],
+    noCapture: ['<button class="ph-no-capture" title="SECRET"></button>', 'button'],
+  });
+  assert.deepEqual(Object.values(names).filter(Boolean), []);
+  assert.ok(!spans.includes('SECRET'));
+});
+
+test('what looks like a mail address or a long number is no name of a target, whoever wrote it', async (t) => {
+  const { names, spans } = await told(t, {
+    mailButton: ['<button>jane.doe@corp.example</button>', 'button'],
+    mailLink: ['<a href="mailto:jane.doe@corp.example">Write to jane.doe@corp.example</a>', 'a'],
+    handle: ['<a href="#u">@janedoe</a>', 'a'],
+    iban: ['<button>DE89 3704 0044 0532 0130 00</button>', 'button'],
+    britishIban: ['<button>GB82 WEST 1234 5698 7654 32</button>', 'button'],
+    card: ['<button>4111-1111-1111-1111</button>', 'button'],
+    phone: ['<a href="tel:1">+49 (0)89 / 123 456</a>', 'a'],
+    account: ['<div role="tab">Account 90012345</div>', 'div'],
+    label: ['<button aria-label="Remove jane.doe@corp.example"></button>', 'button'],
+    title: ['<button title="Call +1 555 010 9999"></button>', 'button'],
+    fieldLabel: ['<label>jane.doe@corp.example <input type="checkbox"></label>', 'input'],
+    selector: ['<div id="user-jane.doe@corp.example"><button class="to-jane.doe@corp.example">Send</button></div>', 'button'],
+    testId: ['<div data-testid="row-jane.doe@corp.example"><button>Open</button></div>', 'button'],
+  });
+  assert.deepEqual(Object.entries(names).filter(([, name]) => name), [['selector', 'Send'], ['testId', 'Open']]);
+  assert.doesNotMatch(spans, /jane|3704|1234|1111|555|900/);
+});
+
+test('what the author has written stays the name of a target', async (t) => {
+  const { names } = await told(t, {
+    tab: ['<div role="tab">Page 12 of 3400</div>', 'div'],
+    item: ['<ul role="menu"><li role="none"><a role="menuitem" href="#x">Log out</a></li></ul>', 'a'],
+    navigation: ['<nav><ul><li><a href="#x">Orders</a></li></ul></nav>', 'a'],
+    toggle: ['<button role="switch">Dark mode</button>', 'button'],
+    price: ['<button>Pay €49.99</button>', 'button'],
+    inCell: ['<table><tr><td><button aria-label="Delete row">x</button></td></tr></table>', 'button'],
+    cellByLabel: ['<div role="gridcell" aria-label="Total">12</div>', 'div'],
+    summary: ['<details><summary>More</summary></details>', 'summary'],
+  });
+  assert.deepEqual(names, {
+    tab: 'Page 12 of 3400',
+    item: 'Log out',
+    navigation: 'Orders',
+    toggle: 'Dark mode',
+    price: 'Pay €49.99',
+    inCell: 'Delete row',
+    cellByLabel: 'Total',
+    summary: 'More',
+  });
+});
+
+test('what is written in a shadow tree of something that can be edited stays there', async (t) => {
+  const staged = await interactive(t, `<div contenteditable id="host"></div><div class="sentry-mask" id="masked"></div><script>
+    for (const host of [document.querySelector('#host'), document.querySelector('#masked')]) {
+      host.attachShadow({ mode: 'open' }).innerHTML = '<p><button aria-describedby="x">SECRET</button></p>';
+    }
+    addEventListener('click', () => ${ask()});
+  </script>`);
+  await staged.page.click('#host button');
+  await staged.page.click('#masked button');
+  const { interactions } = await spansOf(staged);
+  assert.deepEqual(interactions.map(({ attributes }) => plain(attributes)['app.widget.name']), [undefined, undefined]);
+  assert.ok(!JSON.stringify(staged.receiver.spans).includes('SECRET'));
+});
+
 test('targets in shadow trees, targets that are removed, and forms whose fields have the names of members', async (t) => {
   const staged = await interactive(t, `<shop-item></shop-item><button id="gone">Gone</button>
     <form id="form" style="padding: 20px"><input name="localName"><input name="getAttribute"><input name="matches"><input name="closest"><input name="id"></form>

@@ -349,7 +349,9 @@ fn secrets_leave_in_no_text_of_a_span() {
     let mut page = Driver::new();
     page.engine.redactor = Redactor::new();
     page.engine.show = true;
+    let scope = page.engine.scope(url.as_bytes(), url.as_bytes());
     let handle = page.start_request("GET", &url);
+    page.engine.span(handle).unwrap().scope = scope;
     page.set_text(handle, "attribute", &url);
     page.set_text(RESOURCE, "resource", &url);
     page.engine.push_element(Some(Value::Text(url.as_bytes())));
@@ -368,8 +370,8 @@ fn secrets_leave_in_no_text_of_a_span() {
     let body = page.only_request().body;
     let count = |secret: &str, bytes: &[u8]| bytes.windows(secret.len()).filter(|window| *window == secret.as_bytes()).count();
     assert_eq!(count(SECRET, &body), 0);
-    // url.full, attribute, list, event, link, message, stack trace, status, and the resource.
-    assert_eq!(count("token=REDACTED", &body), 9);
+    // url.full, attribute, list, event, link, message, stack trace, status, the resource, and name and version of the scope.
+    assert_eq!(count("token=REDACTED", &body), 11);
     assert_eq!(count(SECRET, &page.shown[0].encode_to_vec()), 0);
 }
 
