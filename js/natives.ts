@@ -7,7 +7,7 @@ export let unusable: string | undefined;
 /** Takes a global, if it has this member, or its prototype has: a polyfill will do. */
 function take<K extends keyof typeof globalThis>(name: K, member: string): (typeof globalThis)[K] {
   const global = globalThis[name];
-  if (global && member in Object(global.prototype ?? global)) return global;
+  if (member in Object(global) || member in Object(global?.prototype)) return global;
   unusable ??= name;
   // In its place comes what can at least be made.
   return class {
@@ -23,7 +23,7 @@ export const Promise = /* @__PURE__ */ take('Promise', 'then');
 export const Proxy = /* @__PURE__ */ take('Proxy', 'revocable');
 export const Reflect = /* @__PURE__ */ take('Reflect', 'apply');
 export const Set = /* @__PURE__ */ take('Set', 'has');
-export const Symbol = /* @__PURE__ */ take('Symbol', 'description');
+export const Symbol = /* @__PURE__ */ take('Symbol', 'for');
 export const TextEncoder = /* @__PURE__ */ take('TextEncoder', 'encodeInto');
 export const Uint8Array = /* @__PURE__ */ take('Uint8Array', 'fill');
 export const URL = /* @__PURE__ */ take('URL', 'href');

@@ -23,3 +23,12 @@ export function describeThrown(thrown: unknown): { type: string; message: string
     return { type: typeof thrown, message: '', stack: '' };
   }
 }
+
+/** The name of what was thrown; empty where it has none. Never throws. */
+export function nameOf(thrown: unknown): string {
+  try {
+    return textOf((thrown as { name?: unknown } | undefined)?.name ?? '');
+  } catch {
+    return '';
+  }
+}

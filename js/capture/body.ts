@@ -1,6 +1,7 @@
 // The end of a response's body, as its methods tell: resource timing does not know whether a body broke off, and has no entry for some.
 
-import { type Around, replaceMethod } from './wrap.js';
+import { nameOf } from '../thrown.js';
+import { type Around, replaceMethod, watched } from './wrap.js';
 
 /** Those that read all of the body. */
 const READERS = ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text'];
@@ -15,25 +16,20 @@ export type Read = (failed: boolean, error?: unknown) => void;
  * @returns What undoes it.
  */
 export function watchBodies(reading: (response: unknown) => Read | undefined): () => void {
-  const apply: Around = (target, response, args) => {
+  const around = (name: string): Around => (target, response, args) => {
     // A second one is refused, and says nothing of the body.
     const before = (response as Response | undefined)?.bodyUsed;
     const read = before ? undefined : reading(response);
     const promise = Reflect.apply(target, response, args) as Promise<unknown>;
     if (!read || !(response as Response).bodyUsed) return promise;
-    return promise.then(
-      (value) => {
-        read(false);
-        return value;
-      },
-      (error) => {
-        // It has come, but is no JSON, no form, or too large for the page.
-        read(target.name !== 'formData' && !/^(Syntax|Range)Error$/.test((error as Error | undefined)?.name ?? ''), error);
-        throw error;
-      },
+    return watched(
+      promise,
+      () => read(false),
+      // It has come, but is no JSON, no form, or too large for the page.
+      (error) => read(name !== 'formData' && !/^(Syntax|Range)Error$/.test(nameOf(error)), error),
     );
   };
   const { prototype } = Response;
-  const undo = READERS.filter((name) => name in prototype).map((name) => replaceMethod(prototype, name, apply));
+  const undo = READERS.filter((name) => name in prototype).map((name) => replaceMethod(prototype, name, around(name)));
   return () => undo.forEach((each) => each());
 }

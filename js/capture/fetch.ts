@@ -2,11 +2,11 @@
 // arguments, but for the headers that were asked for, and gets the browser's own answer.
 
 import type { FetchSettings } from '../options.js';
-import { textOf } from '../thrown.js';
+import { nameOf, textOf } from '../thrown.js';
 import { watchBodies } from './body.js';
 import type { Capture, CaptureHost } from './capture.js';
-import { nameOf, type Pending, Requests } from './request.js';
-import { getterOf, isBrowsers, isObject, wrapped } from './wrap.js';
+import { type Pending, Requests } from './request.js';
+import { getterOf, isBrowsers, isObject, isPlainPromise, watched, wrapped } from './wrap.js';
 
 /** A call of fetch that is under way. */
 interface Call {
@@ -43,21 +43,16 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
 
   /** Makes the browser's own call. */
   function follow(call: Call, target: typeof fetch, self: unknown, args: unknown[]): unknown {
-    const failed = (error: unknown): never => {
-      host.guard(fail, call, error);
-      throw error;
-    };
-    const responded = (response: Response): Response => {
-      host.guard(respond, call, response);
-      return response;
-    };
+    const responded = (response: Response) => host.guard(respond, call, response);
+    const failed = (error: unknown) => host.guard(fail, call, error);
     const outer = host.calling;
     host.calling = call.pending.href;
     let promise: Promise<Response> | undefined;
     try {
       promise = Reflect.apply(target, self, args as never);
     } catch (error) {
-      return failed(error);
+      failed(error);
+      throw error;
     } finally {
       host.calling = outer;
     }
@@ -67,14 +62,10 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
       host.guard(respond, call, undefined);
       return promise;
     }
-    const type: unknown = Object.getPrototypeOf(promise);
-    if (type !== Promise.prototype && type !== globalThis.Promise.prototype) {
-      // One of a class of its own, which may do more than a promise. As it is watched on the side, nobody hears of its rejection if the page does not.
-      host.guard(() => void promise.then(responded, (error) => host.guard(fail, call, error)));
-      return promise;
-    }
-    // Not watched on the side: that would mark a rejection as handled.
-    return withMembersOf(promise, promise.then(responded, failed));
+    if (isPlainPromise(promise)) return withMembersOf(promise, watched(promise, responded, failed));
+    // One of a class of its own, which may do more than a promise. As it is watched on the side, nobody hears of its rejection if the page does not.
+    host.guard(() => void promise.then(responded, failed));
+    return promise;
   }
 
   /** Makes of the arguments what is handed on. */

@@ -4,7 +4,7 @@ import { startTimer, stopTimer } from '../clock.js';
 import type { RequestSettings } from '../options.js';
 import type { Core } from '../core.js';
 import type { CoreSpan } from '../span.js';
-import { textOf } from '../thrown.js';
+import { nameOf } from '../thrown.js';
 import type { CoreTracer } from '../tracer.js';
 import { isIgnored, matches, propagation } from '../urls.js';
 import { baseUrl, pageOrigin } from '../page.js';
@@ -361,9 +361,6 @@ function fit({ href, entry: known, startMs, calledMs, endMs }: Pending, entry: P
  * however long it is read.
  */
 const isRead = ({ response }: Pending): boolean => !!response?.url && response.bodyUsed;
-
-/** The name of what was thrown; empty where it has none. */
-export const nameOf = (thrown: unknown): string => textOf((thrown as { name?: unknown } | undefined)?.name ?? '');
 
 /** Bytes of a body, where they are known without reading it. */
 function bodyBytes(body: unknown): number | undefined {

@@ -35,3 +35,40 @@ export const isObject = (value: unknown): value is object => Object(value) === v
 /** The getter of a built-in type. It reads what the browser has, whatever stands before it: an element named `baseURI` hides that of the document. */
 export const getterOf = (type: { prototype: object } | undefined, name: string): (() => unknown) | undefined =>
   type?.prototype && Object.getOwnPropertyDescriptor(type.prototype, name)?.get;
+
+/** Of the browser's own promises, whatever has taken the place of `Promise`. */
+const promisePrototype: unknown = Object.getPrototypeOf((async () => {})());
+
+/** Whether it is a promise as the browser makes it, or as what has taken the place of `Promise` does: not one of a class that may do more. */
+export const isPlainPromise = (promise: object): boolean =>
+  [promisePrototype, globalThis.Promise?.prototype].includes(Object.getPrototypeOf(promise));
+
+/**
+ * What `then` gives, with the same value or error: it is not watched on the side, which would mark a rejection as handled. The browser's own promises
+ * are awaited, as a page may have replaced `then`.
+ */
+export function watched<T>(promise: Promise<T>, resolved: (value: T) => void, rejected: (error: unknown) => void): Promise<T> {
+  if (Object.getPrototypeOf(promise) === promisePrototype) return awaited(promise, resolved, rejected);
+  return promise.then(
+    (value) => {
+      resolved(value);
+      return value;
+    },
+    (error) => {
+      rejected(error);
+      throw error;
+    },
+  );
+}
+
+async function awaited<T>(promise: Promise<T>, resolved: (value: T) => void, rejected: (error: unknown) => void): Promise<T> {
+  let value;
+  try {
+    value = await promise;
+  } catch (error) {
+    rejected(error);
+    throw error;
+  }
+  resolved(value);
+  return value;
+}
