@@ -20,8 +20,15 @@ const STEP_LIMIT_MS = 900_000;
  */
 export function nodeTests(folder) {
   const files = readdirSync(join(projectDir, folder)).filter((name) => name.endsWith('.test.mjs'));
-  return [process.execPath, '--test', '--test-concurrency=2', '--test-timeout=300000', ...files.map((name) => `${folder}/${name}`)];
+  return nodeTest(...files.map((name) => `${folder}/${name}`));
 }
+
+/**
+ * The command that runs these node:test files.
+ *
+ * @param {string[]} files
+ */
+export const nodeTest = (...files) => [process.execPath, '--test', '--test-concurrency=2', '--test-timeout=300000', ...files];
 
 /**
  * Runs all steps, also after one has failed, so that one run tells all. Ends the process with 1 when one has.
