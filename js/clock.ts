@@ -13,7 +13,7 @@ const IDLE_CAP_MS = 1000;
 
 const { now: wall, parse } = Date;
 // Kept as functions of their own, since `performance` is a getter that costs 70 ns.
-const elapsed = performance?.now.bind(performance) ?? wall;
+const elapsed = performance?.now?.bind?.(performance) ?? wall;
 
 /** Unix milliseconds, as the wall clock has them. */
 export const wallMs = (): number => wall();
@@ -26,7 +26,7 @@ export const pageMs = (): number => elapsed();
 export const retryAfterMs = (value: string): number =>
   /^\d+$/.test(value) ? +value * 1000 : Math.max(0, parse(value.replace(/( GMT)?$/, ' GMT')) - wall());
 /** When the page's time began, in Unix milliseconds. */
-export const timeOriginMs = performance?.timeOrigin ?? 0;
+export const timeOriginMs = elapsed === wall ? 0 : performance!.timeOrigin || wall() - elapsed();
 
 // Optional all of them: where there is no page there may be none, and importing this must do no harm.
 export const startTimer = (zoned.__zone_symbol__setTimeout ?? globalThis.setTimeout)?.bind(globalThis) as (run: () => void, delayMs: number) => number;

@@ -50,13 +50,21 @@ export class ResourceTimings {
   /** From now on nothing is missed: an observer gets all, where the page's buffer of 250 entries may overflow. */
   observe(): void {
     if (this.observer || !globalThis.PerformanceObserver) return;
-    this.observer = new PerformanceObserver((list) => this.whenOn(() => this.tell(list.getEntries(), false)));
-    this.observer.observe({ type: 'resource', buffered: true });
+    this.guard(() => {
+      try {
+        const observer = new PerformanceObserver((list) => this.whenOn(() => this.tell(list.getEntries(), false)));
+        observer.observe({ type: 'resource', buffered: true });
+        this.observer = observer;
+      } catch {
+        // Somebody has put something else in its place.
+        throw 'PerformanceObserver does not work, so there is no resource timing';
+      }
+    });
   }
 
   /** Tells of entries that the browser has made but not delivered yet: at the page's end nothing else will. */
   drain(gone: boolean): void {
-    const entries = this.observer?.takeRecords();
+    const entries = this.observer?.takeRecords?.();
     if (entries?.length) this.whenOn(() => this.tell(entries, gone));
   }
 
