@@ -202,7 +202,7 @@ export class Instance implements Webspan {
   getTracer(name: string, version?: string): CoreTracer {
     const { sampler } = this.settings;
     const own = typeof sampler === 'function' ? (...asked: Parameters<typeof sampler>) => this.sampled(() => sampler(...asked)) : undefined;
-    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name), textOf(version ?? ''), this.touch);
+    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name ?? ''), textOf(version ?? ''), this.touch);
   }
 
   flush(): Promise<void> {

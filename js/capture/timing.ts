@@ -41,7 +41,7 @@ export class ResourceTimings {
     return () => {
       this.listeners = this.listeners.filter((other) => other !== listener);
       if (!this.listeners.length) {
-        this.observer?.disconnect();
+        this.observer?.disconnect?.();
         this.observer = undefined;
       }
     };
