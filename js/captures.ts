@@ -1,6 +1,6 @@
 // The entry `webspan/captures`: what is off by default, as functions whose results are passed to `init`. Who does not import it loads none of it.
 
-import type { InstallCapture } from './capture/capture.js';
+import type { CaptureHost, InstallCapture } from './capture/capture.js';
 import { installEventSource } from './captures/event-source.js';
 import { installUserInteraction } from './captures/interaction.js';
 import { installLongTasks } from './captures/long-tasks.js';
@@ -53,63 +53,85 @@ export interface WebVitalsOptions {
 
 /**
  * A span for each click, or other event, that causes something: a request, a route change, a span of the page's, an error, or 50 ms of work. What its
- * listeners start hangs below it.
- *
- * @throws TypeError when an option is not what it should be.
+ * listeners start hangs below it. With an option that is not what it should be there are none, and `init` says why; so it is for all below.
  */
 export function userInteraction(options?: UserInteractionOptions): CaptureOption {
-  const given = checked('userInteraction', options, {
-    eventNames: ['an array of strings', (value) => Array.isArray(value) && value.every((name) => typeof name === 'string')],
-    shouldPreventSpanCreation: ['a function', isFunction],
-  });
-  const settings = { eventNames: [...(given.eventNames ?? ['click'])], shouldPreventSpanCreation: given.shouldPreventSpanCreation };
-  return option((host) => installUserInteraction(host, settings));
+  return option(
+    'userInteraction',
+    options,
+    {
+      eventNames: ['an array of strings', (value) => Array.isArray(value) && value.every((name) => typeof name === 'string')],
+      shouldPreventSpanCreation: ['a function', isFunction],
+    },
+    ({ eventNames = ['click'], shouldPreventSpanCreation }) => {
+      const settings = { eventNames: [...eventNames], shouldPreventSpanCreation };
+      return (host) => installUserInteraction(host, settings);
+    },
+  );
 }
 
 /** A span for each frame that took longer than 50 ms, with its scripts as events; where the browser does not tell of frames, for each long task. */
 export function longTasks(options?: {}): CaptureOption {
-  checked('longTasks', options, {});
-  return option(installLongTasks);
+  return option('longTasks', options, {}, () => installLongTasks);
 }
 
-/**
- * LCP, INP, CLS, FCP and TTFB: each a span without length, when it happened.
- *
- * @throws TypeError when an option is not what it should be.
- */
+/** LCP, INP, CLS, FCP and TTFB: each a span without length, when it happened. */
 export function webVitals(options?: WebVitalsOptions): CaptureOption {
-  const { library } = checked('webVitals', options, {
-    library: ['an object or a function', (value) => isFunction(value) || (typeof value === 'object' && value !== null)],
+  const table = { library: ['an object or a function', (value: unknown) => isFunction(value) || (typeof value === 'object' && value !== null)] } as const;
+  return option('webVitals', options, table, ({ library }) => {
+    const reports = new VitalReports(library);
+    return (host) => reports.install(host);
   });
-  const reports = new VitalReports(library);
-  return option((host) => reports.install(host));
 }
 
 /** A span for each `EventSource`, from its construction to its end. */
 export function eventSource(options?: {}): CaptureOption {
-  checked('eventSource', options, {});
-  return option(installEventSource);
+  return option('eventSource', options, {}, () => installEventSource);
 }
 
 /** A span for each `WebSocket`, from its construction to its end. */
 export function webSocket(options?: {}): CaptureOption {
-  checked('webSocket', options, {});
-  return option(installWebSocket);
+  return option('webSocket', options, {}, () => installWebSocket);
 }
-
-/** For its users it is nothing that they could call. */
-const option = (install: InstallCapture) => install as unknown as CaptureOption;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 
-/** A copy of what was given. Also who passes the function itself, instead of what it gives, is told so: `init` would call it with what is no option. */
-function checked<T extends object>(name: string, given: T | undefined, table: { [K in keyof T]-?: [wanted: string, fits: (value: unknown) => boolean] }): T {
+type Table<T> = { readonly [K in keyof T]-?: readonly [wanted: string, fits: (value: unknown) => boolean] };
+
+/**
+ * What `init` installs; for its users it is nothing that they could call. With options that cannot be read there is no such capture, and the reason is
+ * thrown where `init` reports it: this here runs while the page loads.
+ */
+function option<T extends object>(name: string, given: T | undefined, table: Table<T>, prepare: (options: T) => InstallCapture): CaptureOption {
+  let install: InstallCapture;
+  try {
+    install = prepare(checked(name, given, table));
+  } catch (error) {
+    // The function itself was given to `init`, instead of what it gives.
+    if (isHost(given)) throw error;
+    install = () => {
+      throw error;
+    };
+  }
+  return install as unknown as CaptureOption;
+}
+
+function isHost(given: unknown): boolean {
+  try {
+    return isFunction((given as CaptureHost).guard);
+  } catch {
+    return false;
+  }
+}
+
+/** A copy of what was given. */
+function checked<T extends object>(name: string, given: T | undefined, table: Table<T>): T {
   const options = { ...given } as T;
   for (const key of Object.keys(options) as (keyof T & string)[]) {
     const value = options[key];
     const [wanted, fits] = (Object.hasOwn(table, key) && table[key]) || [];
-    if (!fits) throw new TypeError(`webspan: ${name} has no option ${key}; call ${name}() and give init what it returns.`);
-    if (value !== undefined && !fits(value)) throw new TypeError(`webspan: option ${key} of ${name} is ${typeof value}; wanted ${wanted}.`);
+    if (!fits) throw new TypeError(`${name} has no option ${key}; call ${name}() and give init what it returns`);
+    if (value !== undefined && !fits(value)) throw new TypeError(`option ${key} of ${name} is ${typeof value}; wanted ${wanted}`);
   }
   return options;
 }

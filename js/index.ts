@@ -6,8 +6,9 @@ import { Core } from './core.js';
 import { global, Instance, INSTANCE, NAME, VERSION } from './instance.js';
 import { readOptions, type WebspanOptions } from './options.js';
 import { unusable } from './natives.js';
+import { baseUrl } from './page.js';
 import { coreSpan } from './span.js';
-import { describeThrown } from './thrown.js';
+import { describeThrown, quietly, textOf } from './thrown.js';
 import { CoreTracer } from './tracer.js';
 
 export type * from './api.js';
@@ -16,26 +17,30 @@ export type { AttributeValue, Attributes, BatchOptions, CaptureOption, DocumentL
 /**
  * Starts tracing: from now on requests are spans, allowed backends receive `traceparent`, and batches of OTLP go to the collector.
  *
- * A second call returns the first instance and warns. Where there is no document (on a server, in a worker) it returns an instance that does
- * nothing.
- *
- * @throws TypeError when an option is not what it should be; the message names it. Nothing else, and nothing later, ever throws at the page.
+ * A second call returns the first instance and warns. Where there is no page (on a server, in a worker) it returns an instance that does
+ * nothing. It never throws: an option that cannot be read is reported by `console.error` and to `onError`, and replaced by its safe default, as the
+ * README says.
  */
 export function init(options?: WebspanOptions): Webspan {
-  if (typeof document === 'undefined') return idle();
-  const before = global[INSTANCE];
-  if (before) return before.again();
-  if (unusable) {
-    console.warn(`webspan: not started: the global "${unusable}" was missing, or not the browser's, when webspan was loaded; load webspan before what replaces it`);
+  try {
+    const page = { href: baseUrl(), hostname: location.hostname };
+    // Half a document, as some libraries put on a server.
+    if (!page.href) return idle();
+    const before = global[INSTANCE];
+    if (before) return before.again();
+    if (unusable) throw `the global ${unusable} was missing, or not the browser's, when webspan was loaded; load webspan before what replaces it`;
+    const { settings, errors, warnings } = readOptions(options, page);
+    // Reading the options may have run code of the page.
+    const within = global[INSTANCE] as Instance | undefined;
+    if (within) return within.again();
+    const instance = (global[INSTANCE] = new Instance(settings));
+    errors.forEach((error) => instance.report(error, 'error'));
+    warnings.forEach((warning) => instance.report(warning, 'warn'));
+    return instance;
+  } catch (error) {
+    if (typeof document !== 'undefined') quietly(() => console.error(`webspan: cannot start: ${textOf(error)}`));
     return idle();
   }
-  const { settings, warnings } = readOptions(options, { href: document.baseURI, hostname: location.hostname });
-  // Reading the options may have run code of the page.
-  const within = global[INSTANCE] as Instance | undefined;
-  if (within) return within.again();
-  const instance = (global[INSTANCE] = new Instance(settings));
-  warnings.forEach((warning) => instance.report(warning.replace(/^webspan: /, ''), 'warn'));
-  return instance;
 }
 
 /** The span that is active now: new spans and requests hang below it. */
@@ -43,19 +48,25 @@ export function activeSpan(): Span | undefined {
   return global[INSTANCE]?.active.current;
 }
 
-/** Runs `fn` with `span` active, up to its first `await`, and returns what it returns. */
+/**
+ * Runs `fn` with `span` active, up to its first `await`, and returns what it returns. `undefined`, reported, where `fn` is no
+ * function.
+ */
 export function withSpan<T>(span: Span | undefined, fn: () => T): T {
   const instance = global[INSTANCE];
+  if (typeof fn !== 'function') return instance?.core.caught('withSpan() wants a function') as T;
   return instance ? instance.active.with(span, fn) : fn();
 }
 
 /**
- * Runs `fn` in a span of its own, which ends when `fn` returns or its promise settles. What it throws is recorded and thrown on.
+ * Runs `fn` in a span of its own, which ends when `fn` returns or its promise settles. What it throws is recorded and thrown on. `undefined`, reported,
+ * where `fn` is no function.
  *
  * The span is active up to the first `await`; hand it on from there: `withSpan(span, () => fetch(…))`.
  */
 export function traced<T>(name: string, fn: (span: Span) => T, options: SpanOptions = {}): T {
   const { tracer } = global[INSTANCE] ?? idle();
+  if (typeof fn !== 'function') return tracer.startActiveSpan(name, fn);
   return tracer.startActiveSpan(name, options, (span) => {
     const fail = (error: unknown): never => {
       span.recordException(error as Error);
@@ -69,11 +80,18 @@ export function traced<T>(name: string, fn: (span: Span) => T, options: SpanOpti
     } catch (error) {
       return fail(error);
     }
-    if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
-      return (result as PromiseLike<unknown>).then((value) => {
-        span.end();
-        return value;
-      }, fail);
+    try {
+      const then = (result as PromiseLike<unknown> | undefined)?.then;
+      if (typeof then === 'function') {
+        const ended = (value: unknown) => {
+          span.end();
+          return value;
+        };
+        // What is no promise, but has its method, need not return anything.
+        return then.call(result, ended, fail) ?? result;
+      }
+    } catch {
+      // It is the page's to find out what is wrong with what it has returned.
     }
     span.end();
     return result;

@@ -21,8 +21,8 @@ import type { SpanMessage } from './otlp.js';
 import { isOffline, isPrerendering, pageOrigin, watchPage } from './page.js';
 import { SpanProcessors } from './processors.js';
 import { Session } from './session.js';
-import { CoreSpan, pushList, setAttributes } from './span.js';
-import { textOf } from './thrown.js';
+import { entries, fromHeaders, pushList, setAttributes } from './span.js';
+import { quietly, textOf } from './thrown.js';
 import { CoreTracer } from './tracer.js';
 import { Transport } from './transport.js';
 
@@ -177,7 +177,7 @@ export class Instance implements Webspan {
     add('fetch', fetch && globalThis.fetch, () => installFetch(host, fetch as never));
     add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
     add('errors', errors, () => installErrors(host));
-    watchPage(listen, {
+    this.attempt(() => watchPage(listen, {
       hidden: () => this.settle(HIDDEN),
       leaving: (kept) => this.settle(kept ? KEPT : GONE),
       visible: () =>
@@ -198,7 +198,7 @@ export class Instance implements Webspan {
           this.hold();
         });
       },
-    });
+    }));
     this.uninstall = () => {
       installed = false;
       this.captures.splice(0).forEach((capture) => this.attempt(() => capture.uninstall?.()));
@@ -211,10 +211,10 @@ export class Instance implements Webspan {
     return this.consent === false || !!this.stopping;
   }
 
-  getTracer(name: string, version = ''): CoreTracer {
+  getTracer(name: string, version?: string): CoreTracer {
     const { sampler } = this.settings;
     const own = typeof sampler === 'function' ? (...asked: Parameters<typeof sampler>) => this.sampled(() => sampler(...asked)) : undefined;
-    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name), textOf(version), this.touch);
+    return new CoreTracer(this.core, this.active, own, () => this.silent(), textOf(name ?? ''), textOf(version ?? ''), this.touch);
   }
 
   flush(): Promise<void> {
@@ -222,8 +222,10 @@ export class Instance implements Webspan {
     return this.core.on ? this.transport.flush() : Promise.resolve();
   }
 
-  shutdown({ discard }: { discard?: boolean } = {}): Promise<void> {
+  shutdown(options?: { discard?: boolean }): Promise<void> {
     if (!this.stopping) {
+      let discard: boolean | undefined;
+      this.attempt(() => (discard = options?.discard));
       this.guard(() => this.settleCaptures(true));
       this.uninstall();
       if (discard) this.guard(() => this.discard(1));
@@ -262,13 +264,16 @@ export class Instance implements Webspan {
   setAttributes(attributes: Attributes): void {
     this.attempt(() => {
       // As they are now: the core may come later.
-      const given = { ...attributes };
+      const given = Object.fromEntries(entries(this.core, attributes)) as Attributes;
       this.whenOn(() => setAttributes(this.core, GLOBALS, given));
     });
   }
 
   setUser(id: string | null): void {
-    this.whenOn(() => this.core.fact(GLOBALS, USER_ID, id == null ? id : String(id)));
+    // What no user can be called by is nobody, as the one before is another.
+    const name = /^(st|n|b)/.test(typeof id) ? `${id}` : null;
+    if (name === null && id != null) this.core.caught('setUser() wants a string or null');
+    this.whenOn(() => this.core.fact(GLOBALS, USER_ID, name));
   }
 
   private whenOn(run: () => void): void {
@@ -314,11 +319,7 @@ export class Instance implements Webspan {
   /** The span that these headers tell of. */
   extract(traceparent: string, tracestate: string): Span | undefined {
     const { core } = this;
-    if (!core.ready()) return undefined;
-    const stateBytes = core.x.read_tracestate(core.text(tracestate, 0));
-    const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
-    if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
-    return new CoreSpan(core, -1, true, state);
+    return core.ready() ? fromHeaders(core, traceparent, tracestate, true) : undefined;
   }
 
   setConsent(granted: boolean): void {
@@ -491,11 +492,9 @@ export class Instance implements Webspan {
     if (this.told.has(message) || this.told.size > 100) return;
     this.told.add(message);
     const error = new Error(`webspan: ${message}`);
-    try {
-      if (LEVELS.indexOf(this.settings.logLevel) >= LEVELS.indexOf(level)) console[level](error.message);
-      if (level !== 'info') this.settings.onError?.(error);
-    } catch {
-      // A console or a listener that throws: there is nobody left to tell.
-    }
+    const { logLevel, onError } = this.settings;
+    // There may be no console.
+    if (LEVELS.indexOf(logLevel) >= LEVELS.indexOf(level)) quietly(() => console[level](error.message));
+    if (level !== 'info') quietly(() => onError?.(error));
   }
 }

@@ -549,7 +549,7 @@ export interface WebspanOptions {
    */
   limits?: LimitsOptions;
   /**
-   * Gets what goes wrong later: refused exports, hooks that throw, a core that stopped.
+   * Gets what goes wrong: options that cannot be read, refused exports, hooks that throw, a core that stopped.
    *
    * Source: `setGlobalErrorHandler` of `@opentelemetry/core`, {@link https://opentelemetry.io/docs/specs/otel/error-handling/}
    * @defaultValue none
@@ -668,8 +668,9 @@ export interface Page {
 interface Reading {
   readonly page: Page;
   readonly warnings: string[];
-  /** What is wrong, once something is: thrown through all that is being read. */
-  refusal?: TypeError;
+  readonly errors: string[];
+  /** The options that could not be read. A path ends with a full stop where an object was given, as other options may be in there. */
+  readonly unread: string[];
 }
 
 /** Makes the setting of a value that is one of the wanted kinds, and refuses it by giving `undefined` or by throwing. */
@@ -683,8 +684,9 @@ type Refine<T> = (value: never, path: string, reading: Reading) => T | undefined
  * - The default. Without one the option may be left out; `null` says that it must be given; `true`, of options in an object, is all of their
  *   defaults.
  * - What is made of a value that does not stand for itself: by a function, or, of an object and of `true`, by the options that it holds.
+ * - What is used where the value cannot be read, if it is not the default.
  */
-type Row<T> = readonly [wanted: string, fallback?: unknown, refine?: Refine<T> | Table<Extract<T, object>>];
+type Row<T> = readonly [wanted: string, fallback?: unknown, refine?: Refine<T> | Table<Extract<T, object>>, safe?: unknown];
 
 /** An option that always has a value. */
 type FilledRow<T> = Row<T> & readonly [string, {} | null, ...unknown[]];
@@ -696,7 +698,7 @@ type Table<T> = {
 
 const sentence = (path: string, shown: string, wanted: string): string =>
   // What cannot be part of a name is not repeated: `{ 'Authorization: Bearer 123': '' }`.
-  `webspan: ${path.replace(/[^\w.[\]-].*/s, '')} is ${shown}; wanted ${wanted}.`;
+  `${path.replace(/[^\w.[\]-].*/s, '')} is ${shown}; wanted ${wanted}.`;
 
 /** What an object is: its `toString` may do anything, and unlike `instanceof` this knows the objects of other frames. */
 const kindOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
@@ -709,16 +711,15 @@ const show = (value: unknown, kind: string, path: string): string =>
       ? `"${value.replace(/\/\/.*@|[?#].*/gs, '…').slice(0, 80)}"`
       : String(value);
 
-/** Reads one value. The caller's getters and proxies run here: what they throw becomes an error that names the option. */
+/** Reads one value. The caller's getters and proxies run here: what they throw is reported as an option that cannot be read. */
 function read<T>(row: Row<T>, holder: object, key: PropertyKey, path: string, reading: Reading): T {
-  const wanted = row[0];
-  const refine = row[2];
+  const [wanted, fallback, refine, safe] = row;
   let given: unknown = {};
-  let kind = 'not readable';
+  let kind = '';
   try {
     // What a page has put into Object.prototype is no option.
     given = Object.hasOwn(holder, key) || !(key in {}) ? holder[key as never] : undefined;
-    if (given === undefined && row[1] !== null) return defaultOf(row, path, reading);
+    if (given === undefined && fallback !== null) return defaultOf(row, path, reading);
     kind = kindOf(given);
     if (wanted.split(/ or | \(/).some((word) => word === typeof given || word === show(given, kind, ''))) {
       let value = given;
@@ -726,9 +727,12 @@ function read<T>(row: Row<T>, holder: object, key: PropertyKey, path: string, re
       else if (refine && (value === true || typeof value === 'object')) value = readAll(refine as Rows, Object(value), path, reading);
       if (value !== undefined) return value as T;
     }
-  } catch {}
-  // The innermost is the one to blame.
-  throw (reading.refusal ??= new TypeError(sentence(path, show(given, kind, path), wanted)));
+  } catch {
+    kind = 'not readable';
+  }
+  reading.unread.push(Object(given) === given ? `${path}.` : path);
+  reading.errors.push(sentence(path, show(given, kind, path), wanted));
+  return safe === undefined ? defaultOf(row, path, reading) : (safe as T);
 }
 
 /** What is not given needs no check. Most options are not, and all of this runs while the page starts. */
@@ -750,13 +754,12 @@ function readAll(table: Rows, given: object, path: string, reading: Reading): ob
   for (const key of keys) {
     if (!names.includes(key)) {
       const name = nearest(key, names);
-      reading.warnings.push(`webspan: ${path}.${key} is unknown${name ? `; did you mean ${name}?` : '.'}`);
+      reading.warnings.push(`${path}.${key} is unknown${name ? `; did you mean ${name}?` : '.'}`);
     }
   }
   for (const name of names) {
     const row = each ?? table[name];
-    const inner = `${path}.${name}`;
-    const setting = name in given || row[1] === null ? read(row, given, name, inner, reading) : defaultOf(row, inner, reading);
+    const setting = read(row, given, name, `${path}.${name}`, reading);
     if (setting !== undefined || !each) settings[name] = setting;
   }
   return settings;
@@ -771,6 +774,7 @@ const many = <T>([wanted, , refine]: Row<T>, fallback: readonly string[] = []): 
       .flat()
       .map((_, index, items) => read<T>([wanted, null, refine], items, index, `${path}[${index}]`, reading))
       .filter((item) => item !== null) as NonNullable<T>[],
+  [],
 ];
 
 /** What exporters and other SDKs call our options. */
@@ -796,7 +800,7 @@ function nearest(unknown: string, names: readonly string[]): string | undefined 
 
 export const isLoopback = (hostname: string): boolean => /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 
-const receiver: Row<URL> = [
+const receiver: Row<URL | null> = [
   'string (an http(s) URL without credentials or a path like "/otlp"; is a variable not set?)',
   undefined,
   (value: string, path, { page, warnings }) => {
@@ -810,6 +814,7 @@ const receiver: Row<URL> = [
     }
     return url;
   },
+  null,
 ];
 
 const attribute: Row<AttributeValue> = [
@@ -831,18 +836,19 @@ const header: Row<string> = [
 
 const headerName: Row<string> = ['string (a header name)', null, (value: string) => /^[\w-]+$/.exec(value)?.[0].toLowerCase()];
 
-/** `null`, with a warning, for a pattern that was hardly meant: it could hand our headers to everybody. */
 const pattern: Row<UrlPattern | null> = [
-  'string (a URL) or RegExp',
+  'string (a URL) or RegExp (that does not match the empty text)',
   null,
   (value: UrlPattern, path, { page, warnings }) => {
     const compiled = compilePattern(value, page.href);
-    if (!compiled) warnings.push(sentence(path, 'left out', 'a URL, or a RegExp that does not match the empty text'));
-    return compiled;
+    // One that was hardly meant could hand our headers to everybody; or to whom they were not to go.
+    if (compiled || !path.startsWith('options.propagate')) return compiled ?? undefined;
+    warnings.push(sentence(path, 'left out', 'a URL, or a RegExp that does not match the empty text'));
+    return null;
   },
 ];
 
-const share: FilledRow<number> = ['number (from 0 to 1)', null, (value: number) => (value >= 0 && value <= 1 ? value : undefined)];
+const share: FilledRow<number> = ['number (from 0 to 1)', null, (value: number) => (value >= 0 && value <= 1 ? value : undefined), 1];
 
 const text = <F extends string | undefined = undefined>(fallback?: F): readonly [string, F, Refine<string>] => [
   'string (not empty)',
@@ -892,10 +898,7 @@ const requests: Table<FetchSettings & XhrSettings> = {
 };
 
 /** Everything that `init` takes. */
-interface Taken extends Omit<Settings, 'tracesUrl'> {
-  readonly endpoint: URL | undefined;
-  readonly tracesEndpoint: URL | undefined;
-}
+type Taken = { -readonly [K in keyof Omit<Settings, 'tracesUrl'>]: Settings[K] } & Partial<Record<'endpoint' | 'tracesEndpoint', URL | null>>;
 
 const OPTIONS = group<Taken>({
   serviceName: text('unknown_service'),
@@ -937,7 +940,8 @@ const OPTIONS = group<Taken>({
   ),
   documentUrl: flag(false),
   spanProcessors: many(processor),
-  redact: switchable({ keys: many(text()), url: callback }),
+  // As where it throws.
+  redact: switchable<RedactSettings>({ keys: many(text()), url: ['function', undefined, undefined, () => 'REDACTED'] }),
   limits: group({
     attributeCountLimit: whole(0, 128),
     attributeValueLengthLimit: whole(0, LONGEST),
@@ -953,21 +957,35 @@ const OPTIONS = group<Taken>({
 });
 
 /**
- * Checks what `init` was given and fills in the defaults. The caller's objects are neither written to nor kept; its functions are.
+ * Checks what `init` was given and fills in the defaults. What cannot be read is replaced by its safe default. Never throws. The caller's objects are
+ * neither written to nor kept; its functions are.
  *
- * @returns The settings, and messages for the console about what can hardly be meant.
- * @throws `TypeError` that names the option, what was given and what was wanted.
+ * @returns The settings, and messages: `errors` for each option that could not be read, with its name, what was given and what was wanted;
+ * `warnings` for what can hardly be meant.
  */
-export function readOptions(given: unknown, page: Page): { settings: Settings; warnings: string[] } {
+export function readOptions(given: unknown, page: Page): { settings: Settings; errors: string[]; warnings: string[] } {
+  const errors: string[] = [];
   const warnings: string[] = [];
-  const { endpoint, tracesEndpoint, ...settings } = read(OPTIONS, { given }, 'given', 'options', { page, warnings });
+  const unread: string[] = [];
+  const { endpoint, tracesEndpoint, ...settings } = read(OPTIONS, { given }, 'given', 'options', { page, errors, warnings, unread });
+  /** Whether one of these, or all, could not be read. */
+  const isUnread = (paths: string): boolean => unread.some((path) => RegExp(`^options\\.?($|${paths})`).test(path));
+
   const { maxExportBatchSize, maxQueueSize } = settings.batch;
   if (maxExportBatchSize > maxQueueSize) {
-    throw new TypeError(sentence('options.batch.maxExportBatchSize', `${maxExportBatchSize}`, `at most maxQueueSize (${maxQueueSize})`));
+    errors.push(sentence('options.batch.maxExportBatchSize', `${maxExportBatchSize}`, `at most maxQueueSize (${maxQueueSize})`));
+    settings.batch = { ...settings.batch, maxExportBatchSize: maxQueueSize };
   }
+  if (isUnread('consent')) settings.consent = 'pending';
+  if (isUnread('propagate')) settings.propagateTraceHeaderCorsUrls = [];
+  if (isUnread('(instrumentations\\.(fetch\\.|xhr\\.)?)?($|ignoreU|noTrace)')) settings.noTraceHeaderUrls = [/^/];
+
+  const url = tracesEndpoint ?? endpoint;
   if (endpoint) endpoint.pathname = endpoint.pathname.replace(/(\/v1\/traces)?\/*$/, '/v1/traces');
   // Not on other pages: Chromium asks the visitor before a public page may reach a loopback address.
-  const tracesUrl = (tracesEndpoint ?? endpoint)?.href ?? (isLoopback(page.hostname) ? 'http://localhost:4318/v1/traces' : null);
-  if (!tracesUrl) warnings.push(sentence('options.endpoint', 'not given', 'a URL; nothing is sent without'));
-  return { settings: { ...settings, tracesUrl }, warnings };
+  let tracesUrl = url?.href ?? (isLoopback(page.hostname) ? 'http://localhost:4318/v1/traces' : null);
+  // Without its API key an export would be refused, and without a tenant's name it might go to another one.
+  if (isUnread('headers|endpoint|traces')) tracesUrl = null;
+  else if (!tracesUrl) warnings.push(sentence('options.endpoint', 'not given', 'a URL; nothing is sent without'));
+  return { settings: { ...settings, tracesUrl }, errors, warnings };
 }

@@ -27,7 +27,7 @@ export function watchPage(listen: Listen, events: PageEvents): void {
 }
 
 /** The browser knows that nothing can be reached. That it knows of a network says little: behind it there may be none. */
-export const isOffline = (): boolean => navigator.onLine === false;
+export const isOffline = (): boolean => globalThis.navigator?.onLine === false;
 
 /** It is rendered ahead of a visit that may never come. */
 export const isPrerendering = (): boolean => !!(document as { prerendering?: boolean }).prerendering;

@@ -3,7 +3,7 @@
 import type { Exception, Link, Span, SpanContext, SpanStatus, TimeInput, TraceState } from './api.js';
 import { BOOL, type Core, GLOBALS, LIST, NUMBER, STAGED, TEXT } from './core.js';
 import type { Attributes, AttributeValue } from './options.js';
-import { describeThrown } from './thrown.js';
+import { describeThrown, textOf } from './thrown.js';
 
 /** The words of a context and its flags, as the core takes and gives them. */
 export class CoreSpan implements Span {
@@ -97,7 +97,7 @@ export class CoreSpan implements Span {
   addLink(link: Link): this {
     return this.recorded((core, handle) => {
       const target = fromContext(core, link.context);
-      const attributes = entries(link.attributes);
+      const attributes = entries(core, link.attributes);
       if (target) {
         stage(core, 1, attributes);
         const stateBytes = core.text(target.traceState ?? '', 0);
@@ -168,7 +168,7 @@ function addEvent(core: Core, handle: number, name: string, attributesOrStartTim
   const isTime = isTimeInput(attributesOrStartTime);
   const at = millis(core, isTime ? attributesOrStartTime : startTime);
   const text = String(name);
-  stage(core, 0, entries(isTime ? undefined : attributesOrStartTime));
+  stage(core, 0, entries(core, isTime ? undefined : attributesOrStartTime));
   core.x.add_event(handle, core.name(text), at);
 }
 
@@ -177,31 +177,53 @@ function setStatus(core: Core, handle: number, status: SpanStatus): void {
   core.x.set_status(handle, code, core.text(String(status.message ?? ''), 0));
 }
 
-/** Milliseconds in either of the two ways that the core takes: since 1970, or since the time origin. What is no time is now. */
+/** Milliseconds in either of the two ways that the core takes: since 1970, or since the time origin. What is no time is now. Never throws. */
 export function millis(core: Core, time: TimeInput | undefined): number {
-  const ms = Array.isArray(time) ? time[0] * 1e3 + time[1] / 1e6 : time instanceof Date ? time.getTime() : time;
+  let ms: unknown;
+  try {
+    // A Date by its method, as one of another frame has another class.
+    ms = Array.isArray(time) ? time[0] * 1e3 + time[1] / 1e6 : ((time as Date | undefined)?.getTime?.() ?? time);
+  } catch (error) {
+    core.caught(error);
+  }
   return typeof ms === 'number' && ms >= 0 && ms < Infinity ? ms : core.now();
 }
 
 function isTimeInput(value: unknown): value is TimeInput {
-  return typeof value === 'number' || value instanceof Date || (Array.isArray(value) && typeof value[0] === 'number');
+  return typeof value === 'number' || typeof (value as Date | undefined)?.getTime === 'function' || (Array.isArray(value) && typeof value[0] === 'number');
 }
 
-type Entries = [string, AttributeValue | undefined][];
-
-/** What the page gives, read before anything is told to the core: reading may run the page's code, which may start spans of its own. */
-const entries = (attributes: Attributes | undefined): Entries | undefined =>
-  attributes && Object.entries(attributes).map(([key, value]) => [key, Array.isArray(value) ? ([...value] as AttributeValue) : value]);
+type Value = AttributeValue | undefined;
+type Entries = [string, Value][];
 
 /** Attributes of the next event (0) or link (1). */
-function stage(core: Core, kind: number, entries: Entries | undefined): void {
+function stage(core: Core, kind: number, entries: Entries): void {
   core.x.stage_attributes(kind);
-  if (entries) for (const [key, value] of entries) setAttribute(core, STAGED, key, value);
+  for (const [key, value] of entries) setAttribute(core, STAGED, key, value);
 }
 
 /** Attributes of a span or of the resource, one by one: of these nothing is half-done in the core while the page's getters run. */
-export function setAttributes(core: Core, handle: number, attributes: Attributes): void {
-  for (const key of Object.keys(attributes)) setAttribute(core, handle, key, attributes[key]);
+export const setAttributes = (core: Core, handle: number, attributes: Attributes): void => each(core, handle, attributes, setAttribute);
+
+/** What the page gives, read before anything is told to the core: reading may run the page's code, which may start spans of its own. */
+export function entries(core: Core, attributes: Attributes | undefined): Entries {
+  const read: Entries = [];
+  each(core, read, attributes, copy);
+  return read;
+}
+
+const copy = (_: Core, to: Entries, key: string, value: Value): unknown => to.push([key, Array.isArray(value) ? ([...value] as AttributeValue) : value]);
+
+/** One that cannot be read keeps the others from nothing. A text or a list has names too, but they are none of attributes. */
+function each<T>(core: Core, to: T, attributes: Attributes | undefined, run: (core: Core, to: T, key: string, value: Value) => void): void {
+  if (!attributes || typeof attributes !== 'object' || Array.isArray(attributes)) return;
+  for (const key of Object.keys(attributes)) {
+    try {
+      run(core, to, key, attributes[key]);
+    } catch (error) {
+      core.caught(error);
+    }
+  }
 }
 
 /** Values of other types than OpenTelemetry knows are ignored, as in its SDKs. */
@@ -232,22 +254,40 @@ export function pushList(core: Core, list: readonly unknown[]): void {
 }
 
 /** A span that stands for a context from somewhere else; nothing when the context is not valid. */
-export function fromContext(core: Core, context: SpanContext): CoreSpan | undefined {
+function fromContext(core: Core, context: SpanContext): CoreSpan | undefined {
   const { traceId, spanId, traceFlags, isRemote, traceState } = context;
   // Written by hand or by another SDK, the ids may be in upper case.
   const traceparent = `00-${traceId}-${spanId}-${hex(traceFlags & 255, 2)}`.toLowerCase();
-  if (core.x.read_traceparent(core.text(traceparent, 0)) <= 0) return undefined;
-  return new CoreSpan(core, -1, !!isRemote, traceState?.serialize());
+  return fromHeaders(core, traceparent, `${traceState?.serialize() ?? ''}`, !!isRemote);
 }
 
-/** A span of any implementation as one that the core can take as parent. */
+/** The same, of what W3C Trace Context says of it. Of a `tracestate` that is not valid, whoever wrote it, nothing is kept. */
+export function fromHeaders(core: Core, traceparent: string, tracestate: string, isRemote: boolean): CoreSpan | undefined {
+  const stateBytes = core.x.read_tracestate(core.text(tracestate, 0));
+  const state = stateBytes > 0 ? core.read(stateBytes) : undefined;
+  return core.x.read_traceparent(core.text(traceparent, 0)) > 0 ? new CoreSpan(core, -1, isRemote, state) : undefined;
+}
+
+/** A span of any implementation as one that the core can take as parent. Never throws: what is no span is none. */
 export function coreSpan(core: Core, span: Span): CoreSpan | undefined {
-  return span instanceof CoreSpan ? span : fromContext(core, span.spanContext());
+  try {
+    return span instanceof CoreSpan ? span : fromContext(core, span.spanContext());
+  } catch (error) {
+    core.caught(error);
+    return undefined;
+  }
+}
+
+/** A span that is not recorded and has no context. */
+export function invalidSpan(core: Core): CoreSpan {
+  core.refresh();
+  core.words.fill(0);
+  return new CoreSpan(core, -1, false, undefined);
 }
 
 function readTraceState(text: string): TraceState {
   const members = new Map(text.split(',').map((member) => member.split(/=(.*)/s, 2) as [string, string]));
-  const serialize = (map: Map<string, string>) => [...map].map((member) => member.join('=')).join(',');
+  const serialize = (map: Map<string, string>) => [...map].map((member) => member.map(textOf).join('=')).join(',');
   const without = (key: string) => [...members].filter(([known]) => known !== key);
   return {
     get: (key) => members.get(key),

@@ -9,6 +9,15 @@ export function textOf(value: unknown): string {
   }
 }
 
+/** Runs what may throw, where there is nobody to tell of it. */
+export function quietly(run: () => void): void {
+  try {
+    run();
+  } catch {
+    // So be it.
+  }
+}
+
 /** Type, message and stack trace. Never throws. */
 export function describeThrown(thrown: unknown): { type: string; message: string; stack: string } {
   try {

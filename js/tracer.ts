@@ -4,7 +4,8 @@ import type { Context, Span, SpanOptions, Tracer } from './api.js';
 import type { ActiveSpan } from './context.js';
 import type { Core } from './core.js';
 import type { Attributes, SamplerFunction } from './options.js';
-import { coreSpan, CoreSpan, millis, setAttributes } from './span.js';
+import { coreSpan, CoreSpan, invalidSpan, millis } from './span.js';
+import { textOf } from './thrown.js';
 
 /** Where `@opentelemetry/core` marks a context in which nothing is to be traced. */
 const SUPPRESS_KEY = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
@@ -37,25 +38,29 @@ export class CoreTracer implements Tracer {
 
   startSpan(name: string, options?: SpanOptions, context?: Context): CoreSpan {
     const { core } = this;
-    let span: CoreSpan | undefined;
     try {
-      core.ready();
-      // All that is the page's is read before the core is told anything: reading may run the page's code.
-      name = String(name);
-      const kind = Number(options?.kind ?? 0);
-      const parent = options?.root ? undefined : this.active.parent(context);
-      const suppressed = !!context?.getValue(SUPPRESS_KEY);
-      const startMs = options?.startTime === undefined ? core.now() : millis(core, options.startTime);
-      span = this.begin(parent, name, options?.attributes, suppressed, startMs, start, kind);
-      if (span.handle >= 0 && options) {
-        if (options.attributes) setAttributes(core, span.handle, options.attributes);
-        if (options.links) span.addLinks(options.links);
-      }
-      core.processors?.start(span, parent);
+      return this.open(name, options, context);
     } catch (error) {
       core.caught(error);
     }
-    return span ?? new CoreSpan(core, -1, false, undefined);
+    // What cannot be read counts as not given.
+    return context ? this.startSpan(name, options) : options ? this.startSpan(name) : invalidSpan(core);
+  }
+
+  /** Throws, before anything has started, where what it is given does. */
+  private open(name: string, options: SpanOptions | undefined, context: Context | undefined): CoreSpan {
+    const { core } = this;
+    core.ready();
+    // All that is the page's is read before the core is told anything: reading may run the page's code.
+    name = textOf(name);
+    const { kind, root, startTime, attributes, links } = options ?? {};
+    const parent = root ? undefined : this.active.parent(context);
+    const suppressed = !!context?.getValue(SUPPRESS_KEY);
+    const span = this.begin(parent, name, attributes, suppressed, millis(core, startTime), start, Number(kind ?? 0));
+    if (attributes) span.setAttributes(attributes);
+    if (links) span.addLinks(links);
+    core.processors?.start(span, parent);
+    return span;
   }
 
   /** A span of a capture. `kind`: as in `@opentelemetry/api`. */
@@ -96,14 +101,22 @@ export class CoreTracer implements Tracer {
       how |= HAS_PARENT;
     }
     const handle = start(how, this.scope!, core, name, startMs, detail);
+    if (handle < -1) {
+      core.caught('crypto.getRandomValues does not work, so there are no spans');
+      return invalidSpan(core);
+    }
     const span = new CoreSpan(core, handle, false, from?.traceState);
     if (handle >= 0 && span.traceState) core.x.set_trace_state(handle, core.text(span.traceState, 0));
     return span;
   }
 
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: [F] | [SpanOptions, F] | [SpanOptions, Context | undefined, F]): ReturnType<F> {
-    const fn = rest.pop() as F;
-    const [options, context] = rest as [SpanOptions?, Context?];
+    let fn: F | SpanOptions | Context | undefined;
+    while (typeof fn !== 'function') {
+      if (!rest.length) return this.core.caught('startActiveSpan() wants a function') as ReturnType<F>;
+      fn = rest.pop();
+    }
+    const [options, context] = rest as unknown as [SpanOptions?, Context?];
     const span = this.startSpan(name, options, context);
     return this.active.with(span, () => fn(span)) as ReturnType<F>;
   }

@@ -14,7 +14,7 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 }
 
 #[wasm_bindgen(
-    inline_js = "export function fillRandom(bytes) { try { crypto.getRandomValues(bytes); return true; } catch { return false; } }"
+    inline_js = "export function fillRandom(bytes) { try { crypto.getRandomValues(bytes); return bytes.some(Boolean); } catch { return false; } }"
 )]
 extern "C" {
     #[wasm_bindgen(js_name = fillRandom)]

@@ -116,7 +116,7 @@ export function installDocumentLoad(host: CaptureHost, options: DocumentLoadSett
     if (!responseEnd) core.fact(fetched.handle, UNFINISHED, true);
     fetched.end(responseEnd || undefined);
     core.fact(handle, URL_FULL, url);
-    core.fact(handle, USER_AGENT, navigator.userAgent);
+    core.fact(handle, USER_AGENT, globalThis.navigator?.userAgent);
     core.fact(handle, NAVIGATION_TYPE, activationStart ? 'prerender' : type);
     if (activationStart) host.visit(handle);
     if (events) addMarks(core, handle, navigation!, LOAD_EVENTS);

@@ -193,7 +193,7 @@ export class Requests {
     if (isRecorded) {
       this.pending.push(pending);
       core.fact(span.handle, REQUEST_BODY_SIZE, size);
-      if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, navigator.userAgent);
+      if (settings.semconv !== 'stable') core.fact(span.handle, USER_AGENT, globalThis.navigator?.userAgent);
       core.processors?.start(span, parent);
     }
     return pending;

@@ -43,7 +43,7 @@ export class ResourceTimings {
     return () => {
       this.listeners = this.listeners.filter((other) => other !== listener);
       if (!this.listeners.length) {
-        this.observer?.disconnect();
+        this.observer?.disconnect?.();
         this.observer = undefined;
       }
     };
@@ -53,17 +53,23 @@ export class ResourceTimings {
   observe(): void {
     if (this.observer || !globalThis.PerformanceObserver) return;
     this.guard(() => {
-      this.observer = new PerformanceObserver((list) => {
-        this.works = true;
-        this.whenOn(() => this.tell(list.getEntries(), false));
-      });
-      this.observer.observe({ __proto__: null, type: 'resource', buffered: true } as PerformanceObserverInit);
+      try {
+        const observer = new PerformanceObserver((list) => {
+          this.works = true;
+          this.whenOn(() => this.tell(list.getEntries(), false));
+        });
+        observer.observe({ __proto__: null, type: 'resource', buffered: true } as PerformanceObserverInit);
+        this.observer = observer;
+      } catch {
+        // Somebody has put something else in its place.
+        throw 'PerformanceObserver does not work, so there is no resource timing';
+      }
     });
   }
 
   /** Tells of entries that the browser has made but not delivered yet: at the page's end nothing else will. */
   drain(gone: boolean): void {
-    const entries = this.observer?.takeRecords();
+    const entries = this.observer?.takeRecords?.();
     if (entries?.length) this.whenOn(() => this.tell(entries, gone));
   }
 

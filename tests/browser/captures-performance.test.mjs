@@ -170,32 +170,34 @@ test('captures that are wrong or fail are told, and the rest goes on', async (t)
   assert.deepEqual(pageErrors, []);
 });
 
-test('options of captures are checked where they are given', async (t) => {
-  const { page } = await stage(t, { captures: '[]' });
-  const refusals = await page.evaluate(async () => {
-    const { eventSource, userInteraction, webVitals } = await import('/dist/captures.js');
-    const wrong = [
-      () => userInteraction({ eventNames: 'click' }),
-      () => userInteraction({ eventNames: [1] }),
-      () => userInteraction({ eventName: ['click'] }),
-      () => userInteraction({ shouldPreventSpanCreation: true }),
-      () => webVitals({ library: 5 }),
-      () => eventSource({ ignoreUrls: [] }),
-    ];
-    return wrong.map((run) => {
-      try {
-        return run();
-      } catch (error) {
-        return `${error.name}: ${error.message}`;
-      }
-    });
-  });
-  assert.deepEqual(refusals, [
-    'TypeError: webspan: option eventNames of userInteraction is string; wanted an array of strings.',
-    'TypeError: webspan: option eventNames of userInteraction is object; wanted an array of strings.',
-    'TypeError: webspan: userInteraction has no option eventName; call userInteraction() and give init what it returns.',
-    'TypeError: webspan: option shouldPreventSpanCreation of userInteraction is boolean; wanted a function.',
-    'TypeError: webspan: option library of webVitals is number; wanted an object or a function.',
-    'TypeError: webspan: eventSource has no option ignoreUrls; call eventSource() and give init what it returns.',
+test('a capture with options that cannot be read is off, and init says why; the others are on', async (t) => {
+  const wrong = [
+    `userInteraction({ eventNames: 'click' })`,
+    `userInteraction({ eventNames: [1] })`,
+    `userInteraction({ eventName: ['click'] })`,
+    `userInteraction({ shouldPreventSpanCreation: true })`,
+    `webVitals({ library: 5 })`,
+    `eventSource({ ignoreUrls: [] })`,
+    `webSocket('text')`,
+    `longTasks(new Proxy({}, { ownKeys() { throw new Error('of the page'); } }))`,
+    `longTasks(null)`,
+  ];
+  const { page, consoleWarnings, pageErrors, flush, receiver } = await stage(t, { captures: `[${wrong.join(', ')}, userInteraction()]`, content: { body: '<button>Go</button>' } });
+  await page.evaluate(() => document.querySelector('button').addEventListener('click', () => fetch('/echo').then((response) => response.text())));
+  await page.click('button');
+  await page.waitForTimeout(250);
+  await flush();
+  const [click] = await receiver.waitForSpans((span) => span.scope.name === 'webspan/userInteraction');
+  assert.equal(click.name, 'click');
+  assert.deepEqual(consoleWarnings.filter((text) => /cannot trace/.test(text)), [
+    'webspan: cannot trace captures[0]: TypeError: option eventNames of userInteraction is string; wanted an array of strings',
+    'webspan: cannot trace captures[1]: TypeError: option eventNames of userInteraction is object; wanted an array of strings',
+    'webspan: cannot trace captures[2]: TypeError: userInteraction has no option eventName; call userInteraction() and give init what it returns',
+    'webspan: cannot trace captures[3]: TypeError: option shouldPreventSpanCreation of userInteraction is boolean; wanted a function',
+    'webspan: cannot trace captures[4]: TypeError: option library of webVitals is number; wanted an object or a function',
+    'webspan: cannot trace captures[5]: TypeError: eventSource has no option ignoreUrls; call eventSource() and give init what it returns',
+    'webspan: cannot trace captures[6]: TypeError: webSocket has no option 0; call webSocket() and give init what it returns',
+    'webspan: cannot trace captures[7]: Error: of the page',
   ]);
+  assert.deepEqual(pageErrors, []);
 });

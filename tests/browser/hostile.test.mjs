@@ -8,35 +8,80 @@ import { stage, trappingCore } from './stage.mjs';
 
 const fetchText = (page, url = '/echo') => page.evaluate((url) => fetch(url).then((response) => response.status), url);
 
-test('bad options throw a TypeError that names the option, what was given and what was wanted; nothing is started', async (t) => {
-  const { page } = await stage(t);
-  const thrown = await page.evaluate(async () => {
-    await window.instance.shutdown();
-    const before = window.fetch;
-    const messages = [
-      { batch: { maxQueueSize: '2k' } },
-      { endpoint: 'https://undefined/v1/traces' },
-      { sampler: { ratio: 2 } },
-      { serviceName: 5 },
-      { headers: { 'x y': 'SECRET' } },
-      { propagateTraceHeaderCorsUrls: 7 },
-      { get serviceName() { throw new Error('from a getter'); } },
-      'text',
-    ].map((options) => {
-      try {
-        window.webspan.init(options);
-        return 'nothing thrown';
-      } catch (error) {
-        return `${error.name}: ${error.message}`;
+/** Options of which one cannot be read, and what is to be said of it. */
+const UNREADABLE = [
+  ['an unset variable in the endpoint', `{ endpoint: \`\${undefined}/v1/traces\` }`, /endpoint is "undefined\/v1\/traces"; wanted .*is a variable not set\?/, { sent: false }],
+  ['an unset variable as host', `{ endpoint: 'https://undefined' }`, /endpoint is "https:\/\/undefined"/, { sent: false }],
+  ['an empty endpoint', `{ endpoint: '' }`, /endpoint is ""/, { sent: false }],
+  ['a header that fetch would refuse', `{ endpoint, headers: { 'x y': 'SECRET' } }`, /headers\.x is String|headers\.x is not readable/, { sent: false }],
+  ['headers that are text', `{ endpoint, headers: 'x-api-key: SECRET' }`, /headers is String; wanted/, { sent: false }],
+  ['text as a number', `{ endpoint, batch: { maxQueueSize: '2k' } }`, /batch\.maxQueueSize is "2k"; wanted number/],
+  ['a ratio above one', `{ endpoint, sampler: { ratio: 2 } }`, /sampler\.ratio is 2; wanted/],
+  ['a sampler that is none', `{ endpoint, sampler: 'on' }`, /sampler is "on"/],
+  ['a name that is none', `{ endpoint, serviceName: 5 }`, /serviceName is 5/],
+  ['a redaction that is none', `{ endpoint, redact: 'yes' }`, /redact is "yes"/],
+  ['a getter that throws', `{ endpoint, get serviceName() { throw new Error('from a getter'); } }`, /serviceName is not readable/],
+  ['an attribute that is none', `{ endpoint, resourceAttributes: { good: 1, bad: {} } }`, /resourceAttributes\.bad is Object/],
+  ['a consent that is none', `{ endpoint, consent: true }`, /consent is true/, { sent: false, header: false }],
+  ['a pattern for other origins that is none', `{ endpoint, propagateTraceHeaderCorsUrls: [/./, 7] }`, /propagateTraceHeaderCorsUrls\[1\] is 7/, { crossOrigin: false }],
+  ['an ignored URL that is none', `{ endpoint, ignoreUrls: [undefined], propagateTraceHeaderCorsUrls: /./ }`, /ignoreUrls\[0\] is undefined/, { header: false }],
+  ['a URL without header that is none', `{ endpoint, noTraceHeaderUrls: ['https://['], propagateTraceHeaderCorsUrls: /./ }`, /noTraceHeaderUrls\[0\]/, { header: false }],
+  ['an ignored URL of fetch that is not set', `{ endpoint, instrumentations: { fetch: { ignoreUrls: 'https://undefined/' } }, propagateTraceHeaderCorsUrls: /./ }`, /fetch\.ignoreUrls\[0\]/, { header: false }],
+  ['no object', `null`, /options is Null; wanted Object/, { sent: false, header: false }],
+  ['text', `'{"headers":"SECRET"}'`, /options is String; wanted Object/, { sent: false, header: false }],
+  ['a proxy that throws', `new Proxy({ endpoint }, new Proxy({}, { get() { throw new Error('of the page'); } }))`, /options is not readable/, { sent: false, header: false }],
+  ['an onError that throws', `{ endpoint, debug: 'yes', onError(error) { messages.push(error.message); throw error; } }`, /debug is "yes"/],
+  ['no console', `(delete window.console, { endpoint, debug: 5, onError(error) { messages.push(error.message); } })`, /debug is 5/, { silent: true }],
+];
+
+for (const [name, options, wanted, { sent = true, header = true, crossOrigin = header, silent = false } = {}] of UNREADABLE) {
+  test(`${name} in the options: init says so and goes on with what is safe`, async (t) => {
+    const { page, site, api, receiver, pageErrors } = await stage(t);
+    const next = await page.context().newPage();
+    next.on('pageerror', (error) => pageErrors.push(error.message));
+    const said = [];
+    next.on('console', (message) => message.type() === 'error' && said.push(message.text()));
+    await next.goto(site.url('/elsewhere'));
+    const outcome = await next.evaluate(async ([source, endpoint, api]) => {
+      const { init } = await import('/dist/index.js');
+      const messages = [];
+      const options = new Function('endpoint', 'messages', `return (${source})`)(endpoint, messages);
+      if (source.startsWith('{') || source.startsWith('(')) {
+        for (const [key, value] of [['propagateTraceHeaderCorsUrls', /./], ['onError', (error) => messages.push(error.message)]]) if (!(key in options)) options[key] = value;
       }
-    });
-    return { messages, untouched: window.fetch === before };
+      const instance = init(options);
+      const own = await fetch('/echo').then((response) => response.json());
+      const other = await fetch(`${api}/echo`).then((response) => response.json());
+      instance.tracer.startSpan('own').end();
+      await instance.flush();
+      const { delivered, ended } = instance.stats();
+      return { messages, own: !!own.headers.traceparent, other: !!other.headers.traceparent, delivered, ended };
+    }, [options, receiver.url, api.origin]);
+    assert.deepEqual(pageErrors, []);
+    assert.deepEqual([outcome.own, outcome.other], [header, crossOrigin], 'who gets a header');
+    assert.equal(outcome.delivered > 0, sent, 'what is sent');
+    assert.equal(receiver.spans.some((span) => span.name === 'own'), sent);
+    const messages = said.filter((text) => text.startsWith('webspan: '));
+    if (!silent) assert.equal(messages.filter((text) => wanted.test(text)).length, 1, said.join(' | '));
+    if (/^\{/.test(options) || silent) assert.equal(outcome.messages.filter((text) => wanted.test(text)).length, 1, outcome.messages.join(' | '));
+    assert.ok(!messages.join().includes('SECRET') && !outcome.messages.join().includes('SECRET'));
+    await next.close();
   });
-  const wanted = [/batch\.maxQueueSize.*"2k".*number \(whole/, /endpoint.*undefined/, /sampler.*2/, /serviceName.*5/, /headers/, /propagateTraceHeaderCorsUrls.*7/, /serviceName/, /Object/];
-  wanted.forEach((pattern, index) => assert.match(thrown.messages[index], pattern));
-  thrown.messages.forEach((message) => assert.match(message, /^TypeError: webspan: /));
-  assert.ok(!thrown.messages.join().includes('SECRET'));
-  assert.equal(thrown.untouched, true);
+}
+
+test('in spite of options that cannot be read, secrets in URLs are replaced', async (t) => {
+  for (const redact of ["'yes'", '{ url: /customer/ }', '{ keys: [5, "pin"] }', '[]']) {
+    const { page, receiver } = await stage(t, { options: { logLevel: 'none' } });
+    await page.evaluate(async ([redact, endpoint]) => {
+      await window.instance.shutdown();
+      const instance = window.webspan.init({ endpoint, redact: (0, eval)(`(${redact})`), logLevel: 'none' });
+      await fetch('/echo?token=SECRET&pin=1234').then((response) => response.text());
+      await instance.flush();
+    }, [redact, receiver.url]);
+    const [span] = await receiver.waitForSpans((each) => each.scope.name === 'webspan/fetch');
+    assert.ok(!JSON.stringify(span).includes('SECRET'), redact);
+    if (/pin/.test(redact)) assert.ok(!JSON.stringify(span).includes('1234'), redact);
+  }
 });
 
 test('an unknown option warns with the nearest name, and init goes on', async (t) => {

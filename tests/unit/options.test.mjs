@@ -28,15 +28,11 @@ const REQUESTS = {
 const read = (options, page = PUBLIC) => readOptions({ endpoint: ENDPOINT, ...options }, page);
 const settingsOf = (options, page) => read(options, page).settings;
 const warningsOf = (options, page) => read(options, page).warnings;
+/** What is said of options of which one cannot be read. */
 const refusalOf = (options, page = PUBLIC) => {
-  try {
-    readOptions(options, page);
-  } catch (error) {
-    assert.ok(error instanceof TypeError, `${error} is a TypeError`);
-    assert.equal(error.name, 'TypeError');
-    return error.message;
-  }
-  assert.fail(`not refused: ${Object.keys(options)}`);
+  const { errors } = readOptions(options, page);
+  assert.equal(errors.length, 1, `one message: ${errors.join(' | ')}`);
+  return errors[0];
 };
 const nested = (path, value) => path.split('.').reduceRight((inner, key) => ({ [key]: inner }), value);
 const at = (settings, path) => path.split('.').reduce((outer, key) => outer[key], settings);
@@ -229,7 +225,7 @@ test('takes undefined for not given, at every depth', () => {
   assert.deepEqual(read(given), read({}));
 });
 
-test('refuses wrong types and values with the path, what was given and what was wanted', () => {
+test('reports wrong types and values with the path, what was given and what was wanted', () => {
   for (const [path, value, given, wanted] of [
     ['serviceName', 5, '5', 'string (not empty)'],
     ['serviceName', '', '""', 'string (not empty)'],
@@ -271,36 +267,37 @@ test('refuses wrong types and values with the path, what was given and what was 
     ['logLevel', 'verbose', '"verbose"', '"warn" or "none" or "error" or "info" or "debug"'],
     ['debug', 'false', '"false"', 'boolean'],
   ]) {
-    assert.equal(refusalOf(nested(path, value)), `webspan: options.${path} is ${given}; wanted ${wanted}.`);
+    assert.equal(refusalOf(nested(path, value)), `options.${path} is ${given}; wanted ${wanted}.`);
   }
 });
 
 test('names the element of a list that is wrong', () => {
   for (const [options, message] of [
-    [{ ignoreUrls: ['/a', 5] }, 'webspan: options.ignoreUrls[1] is 5; wanted string (a URL) or RegExp.'],
-    [{ captures: ['userInteraction'] }, 'webspan: options.captures[0] is "userInteraction"; wanted function.'],
-    [{ ignoreUrls: [undefined] }, 'webspan: options.ignoreUrls[0] is undefined; wanted string (a URL) or RegExp.'],
-    [{ ignoreUrls: 'https://[' }, 'webspan: options.ignoreUrls[0] is "https://["; wanted string (a URL) or RegExp.'],
-    [{ corsTraceHeaders: ['trace parent'] }, 'webspan: options.corsTraceHeaders[0] is "trace parent"; wanted string (a header name).'],
-    [{ redact: { keys: ['a', ''] } }, 'webspan: options.redact.keys[1] is ""; wanted string (not empty).'],
+    [{ ignoreUrls: ['/a', 5] }, 'options.ignoreUrls[1] is 5; wanted string (a URL) or RegExp (that does not match the empty text).'],
+    [{ captures: ['userInteraction'] }, 'options.captures[0] is "userInteraction"; wanted function.'],
+    [{ ignoreUrls: [undefined] }, 'options.ignoreUrls[0] is undefined; wanted string (a URL) or RegExp (that does not match the empty text).'],
+    [{ ignoreUrls: 'https://[' }, 'options.ignoreUrls[0] is "https://["; wanted string (a URL) or RegExp (that does not match the empty text).'],
+    [{ corsTraceHeaders: ['trace parent'] }, 'options.corsTraceHeaders[0] is "trace parent"; wanted string (a header name).'],
+    [{ redact: { keys: ['a', ''] } }, 'options.redact.keys[1] is ""; wanted string (not empty).'],
   ]) {
     assert.equal(refusalOf(options), message);
   }
-  assert.match(refusalOf({ ignoreUrls: null }), /^webspan: options.ignoreUrls is null;/);
+  assert.match(refusalOf({ ignoreUrls: null }), /^options.ignoreUrls is null;/);
 });
 
-test('refuses an argument that is no object of options, without repeating text', () => {
+test('reports an argument that is no object of options, without repeating text', () => {
   for (const [given, shown] of [[null, 'Null'], ['{"headers":{"authorization":"hush"}}', 'String'], [[], 'Array'], [() => {}, 'Function']]) {
-    assert.equal(refusalOf(given), `webspan: options is ${shown}; wanted Object.`);
+    assert.equal(refusalOf(given), `options is ${shown}; wanted Object.`);
   }
 });
 
-test('refuses a batch that is larger than the queue', () => {
-  const message = 'webspan: options.batch.maxExportBatchSize is 200; wanted at most maxQueueSize (100).';
-  assert.equal(refusalOf({ batch: { maxExportBatchSize: 200, maxQueueSize: 100 } }), message);
+test('reports a batch that is larger than the queue, and sends smaller ones', () => {
+  const options = { batch: { maxExportBatchSize: 200, maxQueueSize: 100 } };
+  assert.equal(refusalOf({ endpoint: ENDPOINT, ...options }), 'options.batch.maxExportBatchSize is 200; wanted at most maxQueueSize (100).');
+  assert.equal(settingsOf(options).batch.maxExportBatchSize, 100);
 });
 
-test('refuses headers that fetch would refuse, and shows no value of a header', () => {
+test('reports headers that fetch would refuse, and shows no value of a header', () => {
   for (const [headers, name] of [
     [{ 'X Key': 'hush' }, 'headers.X'],
     [{ '': 'hush' }, 'headers.'],
@@ -314,12 +311,12 @@ test('refuses headers that fetch would refuse, and shows no value of a header', 
     [[['authorization', 'hush']], 'headers'],
   ]) {
     const message = refusalOf({ headers });
-    assert.ok(message.startsWith(`webspan: options.${name} is `), message);
+    assert.ok(message.startsWith(`options.${name} is `), message);
     assert.doesNotMatch(message, /hush/);
   }
 });
 
-test('turns what getters and proxies throw into an error that names the option', () => {
+test('reports what getters and proxies throw as an option that is not readable', () => {
   const revoked = (target) => {
     const { proxy, revoke } = Proxy.revocable(target, {});
     revoke();
@@ -335,10 +332,10 @@ test('turns what getters and proxies throw into an error that names the option',
     [{ limits: throwing(Symbol.toStringTag) }, 'limits'],
   ]) {
     const message = refusalOf(options);
-    assert.ok(message.startsWith(`webspan: options.${path} is `), message);
+    assert.ok(message.startsWith(`options.${path} is `), message);
     assert.doesNotMatch(message, /from the page/);
   }
-  assert.equal(refusalOf(revoked({})), 'webspan: options is not readable; wanted Object.');
+  assert.equal(refusalOf(revoked({})), 'options is not readable; wanted Object.');
 });
 
 test('does not call toString or valueOf of what it was given', () => {
@@ -401,10 +398,10 @@ test('warns of an unknown option and names the nearest', () => {
     ['instrumentations.fetch.requestHooks', 'requestHook'],
     ['limits.attributeCount', 'attributeCountLimit'],
   ]) {
-    assert.deepEqual(warningsOf(nested(path, 1)), [`webspan: options.${path} is unknown; did you mean ${nearest}?`]);
+    assert.deepEqual(warningsOf(nested(path, 1)), [`options.${path} is unknown; did you mean ${nearest}?`]);
   }
   for (const path of ['zoneful', 'constructor', 'toString', 'batch.url', 'instrumentations.webVitals']) {
-    assert.deepEqual(warningsOf(nested(path, 1)), [`webspan: options.${path} is unknown.`]);
+    assert.deepEqual(warningsOf(nested(path, 1)), [`options.${path} is unknown.`]);
   }
 });
 
@@ -435,7 +432,7 @@ test('uses tracesEndpoint as it stands, before endpoint', () => {
   assert.equal(settingsOf({ tracesEndpoint: 'https://a.example/ingest/?k=1' }).tracesUrl, 'https://a.example/ingest/?k=1');
 });
 
-test('refuses endpoints that cannot be meant, and shows neither credentials nor query', () => {
+test('reports endpoints that cannot be meant, and shows neither credentials nor query', () => {
   const unusable = /wanted string \(an http\(s\) URL without credentials or a path like "\/otlp"; is a variable not set\?\)\.$/;
   for (const [endpoint, wanted] of [
     ['', unusable],
@@ -463,7 +460,7 @@ test('refuses endpoints that cannot be meant, and shows neither credentials nor 
   ]) {
     for (const path of ['endpoint', 'tracesEndpoint']) {
       const message = refusalOf({ [path]: endpoint });
-      assert.ok(message.startsWith(`webspan: options.${path} is `), message);
+      assert.ok(message.startsWith(`options.${path} is `), message);
       assert.match(message, wanted);
       assert.doesNotMatch(message, /hush/);
     }
@@ -487,7 +484,7 @@ test('has a default endpoint on loopback pages only', () => {
   ]) {
     const { settings, warnings } = readOptions({}, { href: `http://${hostname}/`, hostname });
     assert.equal(settings.tracesUrl, local ? 'http://localhost:4318/v1/traces' : null, hostname);
-    assert.deepEqual(warnings, local ? [] : ['webspan: options.endpoint is not given; wanted a URL; nothing is sent without.']);
+    assert.deepEqual(warnings, local ? [] : ['options.endpoint is not given; wanted a URL; nothing is sent without.']);
   }
 });
 
@@ -501,19 +498,132 @@ test('warns of an http collector that an https page cannot reach', () => {
   ]) {
     assert.deepEqual(
       warningsOf({ endpoint }, page),
-      warns ? ['webspan: options.endpoint is an http: URL, which browsers block on an https: page; wanted https:.'] : [],
+      warns ? ['options.endpoint is an http: URL, which browsers block on an https: page; wanted https:.'] : [],
     );
   }
 });
 
-test('warns of patterns that would match everything or hold an unset variable, and leaves them out', () => {
-  const unmeant = ['', new RegExp(undefined), new RegExp(''), /.*/, /^https|/g, 'undefined', 'https://undefined/api', 'https://api.example.com/null'];
-  for (const pattern of unmeant) {
-    for (const path of ['propagateTraceHeaderCorsUrls', 'ignoreUrls', 'noTraceHeaderUrls', 'instrumentations.fetch.ignoreUrls']) {
-      const { settings, warnings } = read(nested(path, ['https://ok.example/', pattern]));
-      assert.deepEqual(at(settings, path), ['https://ok.example/']);
-      assert.deepEqual(warnings, [`webspan: options.${path}[1] is left out; wanted a URL, or a RegExp that does not match the empty text.`]);
-    }
+const UNMEANT = ['', new RegExp(undefined), new RegExp(''), /.*/, /^https|/g, 'undefined', 'https://undefined/api', 'https://api.example.com/null'];
+
+test('leaves out, with a warning, patterns for other origins that would match everything or hold an unset variable', () => {
+  for (const pattern of UNMEANT) {
+    const { settings, warnings, errors } = read({ propagateTraceHeaderCorsUrls: ['https://ok.example/', pattern] });
+    assert.deepEqual(settings.propagateTraceHeaderCorsUrls, ['https://ok.example/']);
+    assert.deepEqual(warnings, ['options.propagateTraceHeaderCorsUrls[1] is left out; wanted a URL, or a RegExp that does not match the empty text.']);
+    assert.deepEqual(errors, []);
   }
   assert.deepEqual(warningsOf({ propagateTraceHeaderCorsUrls: [/.+/, /./y, 'https://api.example.com', '/undefined-behaviour'] }), []);
+});
+
+test('hands no header to anybody where such a pattern says who is to get none', () => {
+  for (const pattern of UNMEANT) {
+    for (const path of ['ignoreUrls', 'noTraceHeaderUrls', 'instrumentations.fetch.ignoreUrls', 'instrumentations.xhr.ignoreUrls']) {
+      const { settings, warnings, errors } = read(nested(path, ['https://ok.example/', pattern]));
+      if (path !== 'noTraceHeaderUrls') assert.deepEqual(at(settings, path), ['https://ok.example/']);
+      assert.ok(isHeaderless(settings), path);
+      assert.equal(errors.length, 1);
+      assert.ok(errors[0].startsWith(`options.${path}[1] is `), errors[0]);
+      assert.deepEqual(warnings, []);
+    }
+  }
+  assert.ok(!isHeaderless(settingsOf({ ignoreUrls: [/.+/, '/health'], noTraceHeaderUrls: 'https://undefined-behaviour.example' })));
+});
+
+/** No URL may carry our headers. */
+const isHeaderless = ({ noTraceHeaderUrls }) => ['https://shop.example.com/cart', 'http://x/'].every((href) => noTraceHeaderUrls.some((pattern) => pattern.test?.(href)));
+
+/** What is used in the place of options that cannot be read, where that is not what they are by default. */
+const SAFE = {
+  consent: { consent: 'pending' },
+  endpoint: { tracesUrl: null },
+  tracesEndpoint: { tracesUrl: null },
+  headers: { tracesUrl: null },
+  propagateTraceHeaderCorsUrls: { propagateTraceHeaderCorsUrls: [] },
+  ignoreUrls: { noTraceHeaderUrls: [/^/] },
+  noTraceHeaderUrls: { noTraceHeaderUrls: [/^/] },
+  'instrumentations.fetch.ignoreUrls': { noTraceHeaderUrls: [/^/] },
+  'instrumentations.xhr.ignoreUrls': { noTraceHeaderUrls: [/^/] },
+  corsTraceHeaders: { corsTraceHeaders: [] },
+  'sampler.ratio': { sampler: { ratio: 1 } },
+};
+
+const EVERY_OPTION = [
+  ...['serviceName', 'serviceVersion', 'resourceAttributes', 'resourceAttributes.a', 'endpoint', 'tracesEndpoint', 'headers', 'headers.a', 'credentials', 'protocol'],
+  ...['compression', 'timeoutMillis', 'retry', 'retry.initialMillis', 'retry.maxMillis', 'retry.maxElapsedMillis', 'batch', 'batch.scheduledDelayMillis'],
+  ...['batch.maxExportBatchSize', 'batch.maxQueueSize', 'sampler', 'sampler.ratio', 'propagateTraceHeaderCorsUrls', 'ignoreUrls', 'noTraceHeaderUrls', 'corsTraceHeaders'],
+  ...['consent', 'instrumentations', 'instrumentations.fetch', 'instrumentations.xhr', 'instrumentations.documentLoad', 'instrumentations.navigation', 'instrumentations.errors'],
+  ...['requestHook', 'applyCustomAttributesOnSpan', 'ignoreUrls', 'ignoreNetworkEvents', 'measureRequestSize', 'requireParentSpan'].flatMap((name) => [`instrumentations.fetch.${name}`, `instrumentations.xhr.${name}`]),
+  ...['applyCustomAttributesOnSpan', 'applyCustomAttributesOnSpan.documentLoad', 'ignoreNetworkEvents', 'ignorePerformancePaintEvents'].map((name) => `instrumentations.documentLoad.${name}`),
+  ...['instrumentations.navigation.quietMillis', 'instrumentations.navigation.maxDurationMillis', 'captures', 'outbox', 'outbox.maxBytes', 'outbox.maxAgeMillis', 'outbox.maxCount'],
+  ...['pageTrace', 'semconv', 'session', 'session.storage', 'session.idleMillis', 'session.maxAgeMillis', 'documentUrl', 'spanProcessors', 'redact', 'redact.keys', 'redact.url'],
+  ...['limits', 'limits.attributeCountLimit', 'limits.attributeValueLengthLimit', 'limits.eventCountLimit', 'limits.linkCountLimit', 'limits.attributePerEventCountLimit'],
+  ...['limits.attributePerLinkCountLimit', 'limits.spansPerMinute', 'onError', 'logLevel', 'debug'],
+];
+
+test('says one thing of each option that cannot be read, and uses its safe value', () => {
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  for (const path of EVERY_OPTION) {
+    for (const wrong of [Symbol('no'), 10n, -0.5, new Date(), revoked.proxy]) {
+      // A number is an attribute.
+      if (path === 'resourceAttributes.a' && wrong === -0.5) continue;
+      const { settings, errors } = read(nested(path, wrong));
+      assert.equal(errors.length, 1, `${path}: ${errors.join(' | ')}`);
+      assert.match(errors[0], new RegExp(`^options\\.${path.replaceAll('.', '\\.')}(\\[0\\])? is .*; wanted .*\\.$`));
+      const [outer] = path.split('.');
+      const normal = settingsOf(/^(session|outbox)\./.test(path) ? { [outer]: true } : {});
+      if (path === 'redact.url') {
+        assert.equal(settings.redact.url('https://shop.example.com/?customer=5'), 'REDACTED', 'as where it throws');
+        assert.deepEqual({ ...settings, redact: { ...settings.redact, url: undefined } }, normal);
+      } else if (/^instrumentations(\.fetch|\.xhr)?$/.test(path) && Object(wrong) === wrong) {
+        assert.deepEqual(settings, { ...normal, noTraceHeaderUrls: [/^/] }, 'patterns may be in there');
+      } else {
+        assert.deepEqual(settings, { ...normal, ...(SAFE[path] ?? SAFE[outer]) }, path);
+      }
+    }
+  }
+});
+
+test('is as careful as can be where the options as a whole cannot be read', () => {
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const throwingAll = new Proxy({}, { ownKeys: () => { throw new Error('from the page'); } });
+  for (const given of [null, 'text', '{"consent":"pending"}', 5, Symbol('s'), [], () => {}, revoked.proxy, throwingAll]) {
+    const { settings, errors, warnings } = readOptions(given, LOCAL);
+    assert.equal(errors.length, 1, String(errors));
+    assert.match(errors[0], /^options is [\w ]+; wanted Object\.$/);
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(settings, { ...readOptions({}, LOCAL).settings, tracesUrl: null, consent: 'pending', noTraceHeaderUrls: [/^/], propagateTraceHeaderCorsUrls: [] });
+  }
+});
+
+test('takes what can be read beside what cannot', () => {
+  const options = {
+    endpoint: ENDPOINT,
+    resourceAttributes: { good: 1, bad: {}, better: 'x' },
+    ignoreUrls: ['https://a.example/', 5, /b/],
+    corsTraceHeaders: ['traceparent', 'no header'],
+    redact: { keys: ['pin', 5] },
+    batch: { maxQueueSize: 'x', scheduledDelayMillis: 7 },
+    get serviceVersion() { throw new Error('from the page'); },
+  };
+  const { settings, errors } = readOptions(options, PUBLIC);
+  assert.deepEqual(errors.map((error) => error.split(' ')[0]), [
+    'options.serviceVersion', 'options.resourceAttributes.bad', 'options.batch.maxQueueSize', 'options.ignoreUrls[1]', 'options.corsTraceHeaders[1]', 'options.redact.keys[1]',
+  ]);
+  assert.deepEqual(settings.resourceAttributes, { good: 1, better: 'x' });
+  assert.deepEqual(settings.ignoreUrls, ['https://a.example/', /b/]);
+  assert.deepEqual(settings.corsTraceHeaders, ['traceparent']);
+  assert.deepEqual(settings.redact.keys, ['pin']);
+  assert.deepEqual(settings.batch, { scheduledDelayMillis: 7, maxExportBatchSize: 512, maxQueueSize: 2048 });
+  assert.equal(settings.serviceVersion, undefined);
+});
+
+test('sends nothing where one of the endpoints cannot be read, also where the other can', () => {
+  for (const options of [{ tracesEndpoint: 'https://undefined' }, { endpoint: undefined, tracesEndpoint: '' }, { endpoint: '', tracesEndpoint: 'https://a.example/' }]) {
+    const { settings, errors, warnings } = read(options, LOCAL);
+    assert.equal(settings.tracesUrl, null);
+    assert.equal(errors.length, 1);
+    assert.deepEqual(warnings, []);
+  }
 });
