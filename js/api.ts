@@ -85,7 +85,7 @@ export type Loss = 'queueFull' | 'rejected' | 'refused' | 'expired' | 'evicted' 
 export interface Stats {
   /** Spans that have ended. */
   ended: number;
-  /** Wait to be sent. */
+  /** Wait to be sent, for the first time or again. */
   queued: number;
   /** Were sent, and not answered yet. */
   inFlight: number;
@@ -142,7 +142,10 @@ export interface Webspan {
   readonly tracer: Tracer;
   /** For the spans of a library: `name` and `version` become the instrumentation scope. */
   getTracer(name: string, version?: string): Tracer;
-  /** Sends all that has ended. Resolves when it is answered, or an attempt has failed; never rejects. */
+  /**
+   * Sends all that has ended until now. Resolves when that is answered, or an attempt has failed; never rejects. What ends later leaves in its turn.
+   * Called by what a request is being made with, as the function `headers`, it resolves at once.
+   */
   flush(): Promise<void>;
   /**
    * Sends all that has ended, restores what was wrapped, and falls silent. What cannot be sent goes into the outbox, if there is one. With

@@ -34,6 +34,9 @@ export const timeOriginMs = isOwn ? performance.timeOrigin : wall() - (globalThi
 export const startTimer = (zoned.__zone_symbol__setTimeout ?? globalThis.setTimeout)?.bind(globalThis) as (run: () => void, delayMs: number) => number;
 export const stopTimer = (zoned.__zone_symbol__clearTimeout ?? globalThis.clearTimeout)?.bind(globalThis) as (timer: number | undefined) => void;
 
+/** Waits for something, and no longer than this. */
+export const within = <T>(wanted: T, limitMs: number): Promise<Awaited<T> | void> => Promise.race([wanted, new Promise<void>((late) => startTimer(late, limitMs))]);
+
 const idle = (globalThis as Partial<typeof globalThis>).requestIdleCallback?.bind(globalThis);
 /** Runs it when the page has nothing else to do, and soon in any case: perhaps twice. */
 export const whenIdle = (run: () => void): void => {

@@ -30,6 +30,9 @@ const SCRATCH_BYTES = 16384;
  */
 const SHORT_TEXT = 40;
 
+/** UTF-16 units of a text beyond which it is cut. The memory of WebAssembly never shrinks: one huge text must not take it for good. */
+const MAX_TEXT = 524_288;
+
 /** How often the clocks are compared at most: after sleep, spans must not start in the past. */
 const CLOCK_CHECK_MS = 250;
 
@@ -45,6 +48,7 @@ const UNACKNOWLEDGED = 4;
 const RESENT = 5;
 const STORED = 6;
 const DROPPED = 7;
+const OPEN = DROPPED + LOSSES.length;
 
 /** Answers every call with -1: the core before it has started, and after it has trapped. */
 const inert = new Proxy({}, { get: () => () => -1 }) as Exports;
@@ -72,7 +76,9 @@ export class Core {
   failed: Tell | undefined;
   /** Does what the core wants done; the transport puts itself here. */
   pump: () => void = () => {};
-  private counts = new Uint32Array(DROPPED + LOSSES.length);
+  /** UTF-16 units of a text that are handed to the core at most. */
+  maxText = MAX_TEXT;
+  private counts = new Uint32Array(OPEN + 1);
   private wordsAt = 0;
   private countsAt = 0;
   private scratchBytes = SCRATCH_BYTES;
@@ -155,6 +161,7 @@ export class Core {
   /** Writes text into the scratch area from `at` on; its length in bytes. */
   text(text: string, at: number): number {
     if (!this.on) return 0;
+    if (text.length > this.maxText) text = text.slice(0, this.maxText);
     const length = text.length;
     this.refresh();
     // UTF-8 needs three bytes at most for each unit of UTF-16.
@@ -201,7 +208,8 @@ export class Core {
 
   /** Also right after a trap: the counts are read from memory, without a call. */
   stats(): Stats {
-    const counts = this.memory ? new Uint32Array(this.memory.buffer, this.countsAt, DROPPED + LOSSES.length) : this.counts;
+    const counts = this.memory ? new Uint32Array(this.memory.buffer, this.countsAt, OPEN + 1) : this.counts;
+    let failed = counts[ENDED] + counts[OPEN] - counts[DELIVERED] - counts[UNACKNOWLEDGED] - counts[STORED];
     const stats = {
       ended: counts[ENDED],
       queued: counts[QUEUED],
@@ -214,10 +222,12 @@ export class Core {
       unrecovered: this.unrecovered,
       dropped: { coreFailed: 0, notReady: this.notReady },
     } as Stats;
-    LOSSES.forEach((loss, index) => (stats.dropped[loss] = counts[DROPPED + index]));
+    LOSSES.forEach((loss, index) => (failed -= stats.dropped[loss] = counts[DROPPED + index]));
     if (this.memory && !this.on) {
-      stats.dropped.coreFailed = stats.queued + stats.inFlight;
+      // Also spans that were open, since nothing sees them end; and what it was about to count when it failed.
+      stats.ended += counts[OPEN];
       stats.queued = stats.inFlight = 0;
+      stats.dropped.coreFailed = failed;
     }
     return stats;
   }

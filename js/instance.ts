@@ -9,7 +9,7 @@ import { installFetch } from './capture/fetch.js';
 import { installNavigation } from './capture/navigation.js';
 import { ResourceTimings } from './capture/timing.js';
 import { installXhr } from './capture/xhr.js';
-import { wallMs, whenIdle } from './clock.js';
+import { wallMs, whenIdle, within } from './clock.js';
 import { ActiveSpan } from './context.js';
 import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
 import { fetchLater } from './fetch-later.js';
@@ -218,7 +218,13 @@ export class Instance implements Webspan {
   }
 
   flush(): Promise<void> {
+    // Who asks while a request is being made, as `headers` may, would wait for itself.
+    if (this.transport.preparing) return Promise.resolve();
     this.guard(() => this.settleCaptures(false));
+    return this.flushed();
+  }
+
+  private flushed(): Promise<void> {
     return this.core.on ? this.transport.flush() : Promise.resolve();
   }
 
@@ -230,8 +236,8 @@ export class Instance implements Webspan {
       this.uninstall();
       if (discard) this.guard(() => this.discard(1));
       const discarded = discard && this.seeToOutbox(true);
-      const stopping: Promise<void> = (this.stopping = this.flush().then(async () => {
-        await discarded;
+      const stopping: Promise<void> = (this.stopping = this.flushed().then(async () => {
+        await within(discarded, this.settings.timeoutMillis);
         if (this.stopping === stopping) await this.transport.stow();
         // Started again meanwhile.
         if (this.stopping !== stopping) return;
@@ -287,7 +293,9 @@ export class Instance implements Webspan {
     if (!word) return href;
     // Without an answer nothing of it is known to be harmless.
     let answer = 'REDACTED';
-    this.aside(() => (answer = String(word(core.read(core.x.redact_url(core.text(href, 0)))))));
+    // Not below: if the core fails in here, that is not the page's function.
+    const redacted = core.read(core.x.redact_url(core.text(href, 0)));
+    this.aside(() => (answer = String(word(redacted))));
     return answer;
   }
 
@@ -445,6 +453,8 @@ export class Instance implements Webspan {
       +!!fetchLater,
     );
     if (redact) for (const key of redact.keys) x.add_secret_key(core.text(key, 0));
+    // Some more, as secrets are looked for in what is then cut to the limit.
+    core.maxText = Math.min(core.maxText, limits.attributeValueLengthLimit + 4096);
     x.set_limits(
       limits.attributeCountLimit,
       // The core counts in 32 bits; nothing is that long.

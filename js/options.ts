@@ -115,7 +115,8 @@ export interface LimitsOptions {
    */
   attributeCountLimit?: number;
   /**
-   * Length in characters that text in attributes is cut to (`OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`).
+   * Length in characters that text in attributes is cut to (`OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`). Since the memory of WebAssembly never shrinks,
+   * any text of a span is also cut at 524,288 UTF-16 units, or at 4,096 more than this limit if that is less, and a list of values at about 524,288 bytes.
    * @defaultValue `Infinity`
    */
   attributeValueLengthLimit?: number;

@@ -3,7 +3,7 @@
 // When the page goes, only writes are started, and committed at once: a transaction that is left to itself dies with the page, and a read makes
 // the next page wait for it in WebKit. A record is deleted when its request is answered, never before.
 
-import { startTimer, stopTimer, wallMs } from './clock.js';
+import { startTimer, stopTimer, wallMs, within } from './clock.js';
 import type { Core } from './core.js';
 import type { OutboxSettings, Settings } from './options.js';
 import { isOffline } from './page.js';
@@ -32,11 +32,17 @@ const LOOK_AGAIN_MS = 300_000;
 /** Nobody waits longer than this for IndexedDB, which may be blocked by another page. */
 const PATIENCE_MS = 1000;
 
+/** A database that has not answered for so long is given up: who waits for it may hold the lock that other pages need. */
+const HUNG_MS = 10_000;
+
 /** As in src/retry.rs; 0 and -1 are no answer at all. */
 const MAY_PASS = [0, -1, 429, 502, 503, 504];
 
-/** The door is closed, which is not the record's fault. */
-const CLOSED = [401, 403, 404];
+/** The door is closed, or elsewhere (1, a redirect), which is not the record's fault. */
+const CLOSED = [1, 401, 403, 404];
+
+/** Spans that a record may say it has, which is far more than any has: what is counted stays a number that can be. */
+const MAX_SPANS = 1e7;
 
 /** All but the body, so that what is there is known without reading bodies; IndexedDB sorts such keys by their elements, so the eldest is first. */
 type Key = [createdMs: number, spans: number, bodyBytes: number, owner: string, nonce: number];
@@ -72,13 +78,18 @@ export async function seeTo(host: OutboxHost, discard: boolean): Promise<void> {
   const { core, transport } = host;
   if (discard) {
     transport.outbox?.close();
-    await forget();
+    await within(forget(), PATIENCE_MS);
   } else if (!transport.outbox && host.wanted()) {
-    const db = await open();
-    if (!db) return;
-    if (!host.wanted()) return db.close();
-    transport.outbox = new Outbox(db, host);
-    transport.tell(() => core.x.set_outbox(+true));
+    // It may still open once nobody waits any longer.
+    const opened = open().then((db) => {
+      if (!db) return;
+      if (transport.outbox || !host.wanted()) return db.close();
+      // Whoever wants to delete it is not kept waiting.
+      db.onversionchange = () => transport.outbox?.close();
+      transport.outbox = new Outbox(db, host);
+      transport.tell(() => core.x.set_outbox(+true));
+    });
+    await within(opened, PATIENCE_MS);
   }
 }
 
@@ -87,9 +98,7 @@ async function open(): Promise<IDBDatabase | undefined> {
   try {
     const request = indexedDB.open(NAME, 1);
     request.onupgradeneeded = () => [RECORDS, LEASES].forEach((name) => request.result.createObjectStore(name));
-    const db = await answered(request);
-    // Who wants to delete it is not to be kept waiting.
-    db.onversionchange = () => db.close();
+    const db = await answered(request, 0);
     if (db.objectStoreNames.contains(RECORDS) && db.objectStoreNames.contains(LEASES)) return db;
     // Somebody else's, or broken: the next page makes a new one.
     db.close();
@@ -103,7 +112,6 @@ async function open(): Promise<IDBDatabase | undefined> {
 /** Deletes all that is stored. Pages that have it open let go of it. */
 function forget(): Promise<void> {
   return new Promise((done) => {
-    startTimer(done, PATIENCE_MS);
     try {
       const request = indexedDB.deleteDatabase(NAME);
       request.onsuccess = request.onerror = () => done();
@@ -202,9 +210,7 @@ export class Outbox {
 
   /** What is being written is written, or will not be. */
   async settled(): Promise<void> {
-    let timer: number | undefined;
-    await Promise.race([Promise.all(this.puts), new Promise<void>((late) => (timer = startTimer(late, PATIENCE_MS)))]);
-    stopTimer(timer);
+    await within(Promise.all(this.puts), PATIENCE_MS);
   }
 
   /** Sends what is there, if no other page is at it. */
@@ -277,11 +283,10 @@ export class Outbox {
       const [, spans, , owner] = key;
       if (owner !== this.owner) continue;
       if (limit.signal.aborted || !(await renew())) return;
-      const record = (await answered(this.db.transaction(RECORDS).objectStore(RECORDS).get(key))) as OutboxRecord | undefined;
-      // Another page, or the user, has made away with it.
-      if (!record) continue;
-      const { format, encoding, body } = record;
-      if (format !== FORMAT || encoding !== '' || !(body instanceof Uint8Array)) {
+      const record = await answered(this.db.transaction(RECORDS).objectStore(RECORDS).get(key)).catch(() => undefined);
+      const { format, encoding, body } = Object(record) as OutboxRecord;
+      // It cannot be read, or is none of ours; or another page, or the user, has removed it, which is not counted.
+      if (format !== FORMAT || encoding !== '' || !(body instanceof Uint8Array) || !body.length || body.length > this.rules.maxBytes) {
         await this.remove([key]);
         continue;
       }
@@ -289,15 +294,14 @@ export class Outbox {
       const { body: sent, type } = transport.encoded(body);
       const { status, retryMs, rejected } = await transport.request(sent, type, false, false, limit);
       if (MAY_PASS.includes(status) || CLOSED.includes(status)) {
-        this.resumeMs = wallMs() + (retryMs || 0);
+        this.resumeMs = wallMs() + Math.min(retryMs || 0, LOOK_AGAIN_MS);
         return;
       }
-      const isTaken = status >= 200 && status < 300;
       const { transaction, ended } = this.change();
       transaction.objectStore(RECORDS).delete(key);
       commit(transaction);
       await ended;
-      const lost = isTaken ? Math.min(rejected || 0, spans) : spans;
+      const lost = status >= 200 && status < 300 ? Math.min(rejected, spans) : spans;
       this.host.core.recovered += spans - lost;
       this.host.core.unrecovered += lost;
       // A page in the back-forward cache has no timers.
@@ -318,11 +322,13 @@ export class Outbox {
     const kept: Key[] = [];
     const dropped: IDBValidKey[] = [];
     for (const key of keys.reverse()) {
-      const isKey = Array.isArray(key) && key.length === 5 && key.every((part, index) => typeof part === (index === 3 ? 'string' : 'number'));
-      const [createdMs, , bodyBytes] = key as Key;
+      const isOurs = isKey(key);
       // Also what is of the future: one of the two clocks is wrong, and none knows which.
-      if (isKey && Math.abs(wallMs() - createdMs) <= maxAgeMillis && ++count <= maxCount && (bytes += bodyBytes) <= maxBytes) kept.push(key as Key);
-      else dropped.push(key);
+      if (isOurs && Math.abs(wallMs() - key[0]) <= maxAgeMillis && count < maxCount && bytes + key[2] <= maxBytes) {
+        count++;
+        bytes += key[2];
+        kept.push(key);
+      } else dropped.push(key);
     }
     this.fresh = { count: 0, bytes: 0 };
     if (dropped.length) await this.remove(dropped);
@@ -339,7 +345,7 @@ export class Outbox {
       const there = records.getKey(key);
       there.onsuccess = () => {
         if (there.result === undefined) return;
-        lost += Array.isArray(key) ? Number(key[1]) || 1 : 1;
+        lost += isKey(key) ? key[1] : 1;
         records.delete(key);
       };
     }
@@ -353,6 +359,7 @@ export class Outbox {
       transaction.oncomplete = () => done();
       transaction.onabort = () => fail(transaction.error);
     });
+    startTimer(() => abort(transaction), HUNG_MS);
     transaction.onerror = (event) => {
       // Else Firefox tells the page of it.
       event.preventDefault();
@@ -360,6 +367,14 @@ export class Outbox {
     };
     return { transaction, ended };
   }
+}
+
+/** The store is open to everything of this origin. */
+function isKey(key: IDBValidKey): key is Key {
+  if (!Array.isArray(key) || key.length !== 5) return false;
+  const [createdMs, spans, bodyBytes, owner, nonce] = key as unknown[];
+  const types = [createdMs, bodyBytes, owner, nonce].map((part) => typeof part).join();
+  return types === 'number,number,string,number' && Number.isInteger(spans) && (spans as number) > 0 && (spans as number) < MAX_SPANS && (bodyBytes as number) > 0;
 }
 
 /** It does not wait for what else may be asked of it, and so outlives the page. */
@@ -379,8 +394,9 @@ function abort(transaction: IDBTransaction): void {
   }
 }
 
-function answered<T>(request: IDBRequest<T>): Promise<T> {
+function answered<T>(request: IDBRequest<T>, limitMs = HUNG_MS): Promise<T> {
   return new Promise((done, fail) => {
+    if (limitMs) startTimer(fail, limitMs);
     request.onsuccess = () => done(request.result);
     request.onerror = (event) => {
       // Else Firefox tells the page of it.

@@ -57,13 +57,16 @@ class EndingSpan implements FinishedSpan {
   ) {}
 
   private get message(): SpanMessage {
-    if (!this.known) {
-      const { core } = this;
-      core.x.peek_span(this.handle, this.endMs);
-      core.refresh();
-      [this.known] = readSpans(core.body());
+    const { core } = this;
+    let { known } = this;
+    if (!known) {
+      this.change(() => {
+        core.x.peek_span(this.handle, this.endMs);
+        core.refresh();
+        [known] = readSpans(core.body());
+      });
     }
-    return this.known!;
+    return (this.known = known ?? ({} as SpanMessage));
   }
 
   get name(): string {
@@ -98,18 +101,26 @@ class EndingSpan implements FinishedSpan {
   }
 
   setAttributes(attributes: Attributes): void {
-    setAttributes(this.core, this.handle, attributes);
-    this.known = undefined;
+    this.change(() => setAttributes(this.core, this.handle, attributes));
   }
 
   updateName(name: string): void {
-    this.core.x.rename_span(this.handle, this.core.text(String(name), 0));
-    this.known = undefined;
+    this.change(() => this.core.x.rename_span(this.handle, this.core.text(String(name), 0)));
   }
 
   drop(): void {
-    this.core.x.filter_span(this.handle);
+    this.change(() => this.core.x.filter_span(this.handle));
     this.close();
+  }
+
+  /** A core that fails in here is not the fault of the page's processor, which is told nothing of it. */
+  private change(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.core.caught(error);
+    }
+    this.known = undefined;
   }
 
   /** From now on nothing changes it. What was not read is not known any more. */

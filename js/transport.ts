@@ -15,20 +15,24 @@ const UNCOMPRESSED = 4;
 const STORE = 5;
 const DEFER = 6;
 
-/** In the place of a status: none came, and it took too long. */
+/** In the place of a status: none came, it took too long, or it was a redirect, whose status no page is told. */
 const NO_ANSWER = 0;
 const TIMED_OUT = -1;
+const REDIRECTED = 1;
+
+/** A flush that is asked for while headers are waited for may be asked for by what gives them: then each request would ask for the next one at once. */
+const FLUSH_PAUSE_MS = 1000;
 
 type HeadersRecord = Record<string, string>;
 type Body = Uint8Array<ArrayBuffer>;
 
 /** What came of a request. */
 export interface Outcome {
-  /** Or {@link NO_ANSWER}, or {@link TIMED_OUT}. */
+  /** From 100 to 999, or {@link NO_ANSWER}, {@link TIMED_OUT} or {@link REDIRECTED}. */
   status: number;
   /** NaN where the answer does not say. */
   retryMs: number;
-  /** Spans; NaN where the answer does not say. */
+  /** Spans; a whole number, and zero where the answer does not say. */
   rejected: number;
 }
 
@@ -47,8 +51,14 @@ export class Transport {
   /** Undefined until a function has given some. */
   private lastHeaders: HeadersRecord | undefined;
   private readonly deferred: Deferred;
+  /** Who waits for the flush that is under way, and for the one after it. */
   private waiting: (() => void)[] = [];
+  private next: (() => void)[] = [];
   private busy = false;
+  /** In a function of the page that a request is made with. */
+  preparing = false;
+  /** Requests that wait for their headers. */
+  private asking = 0;
   private readonly sending = new Set<AbortController>();
   /** The page is hidden or going: nothing can be waited for. */
   leaving = false;
@@ -72,6 +82,7 @@ export class Transport {
     if (this.busy) return;
     this.busy = true;
     const { core } = this;
+    let isSettled = 0;
     try {
       let effect: number;
       while ((effect = core.x.next_effect(core.now())) > 0) {
@@ -89,7 +100,7 @@ export class Transport {
           const spans = readSpans(core.body());
           this.host.aside(() => this.host.show(spans));
         } else if (effect === REPORT) {
-          this.host.report(`${c} spans lost: ${LOSSES[a]}${b ? ` (HTTP ${b})` : ''}; more of this are only counted in stats()`);
+          this.host.report(`${c} spans lost: ${LOSSES[a]}${b > REDIRECTED ? ` (HTTP ${b})` : ''}; more of this are only counted in stats()`);
         } else if (effect === UNCOMPRESSED) {
           this.host.report("the collector refuses compressed requests: 'Content-Encoding' is not in its cors.allowed_headers; going on without");
         }
@@ -98,25 +109,32 @@ export class Transport {
       stopTimer(this.timer);
       const delayMs = core.words[2];
       if (effect === 0 && delayMs >= 0) this.timer = startTimer(core.pump, delayMs);
-      if (this.waiting.length && +core.x.is_settled()) this.release();
+      isSettled = this.waiting.length && +core.x.is_settled();
     } catch (error) {
       core.caught(error);
     } finally {
       this.busy = false;
     }
+    if (isSettled) this.release();
   }
 
-  /** Resolves when all that has ended is answered, or an attempt has failed. */
+  /** Resolves when all that has ended until now is answered, or an attempt has failed. */
   flush(): Promise<void> {
     return new Promise((settled) => {
-      this.waiting.push(settled);
-      try {
-        this.core.x.flush_spans();
-      } catch (error) {
-        this.core.caught(error);
-      }
-      this.pump();
+      const start = () => {
+        this.next.push(settled);
+        if (!this.waiting.length) this.flushNext();
+      };
+      if (this.asking) startTimer(start, FLUSH_PAUSE_MS);
+      else start();
     });
+  }
+
+  /** Not before the flush under way is over: what has ended since then would keep those waiting who asked for that one. */
+  private flushNext(): void {
+    this.waiting = this.next;
+    this.next = [];
+    if (this.waiting.length) this.tell(() => this.core.x.flush_spans());
   }
 
   /** The page is there again, if it was away. */
@@ -128,11 +146,14 @@ export class Transport {
     stopTimer(this.timer);
     this.deferred.replace(0);
     this.release();
+    // Those of the next flush.
+    this.release();
   }
 
-  /** Nobody waits any longer. */
-  release(): void {
+  /** A flush is over, or nothing will come of it. */
+  private release(): void {
     this.waiting.splice(0).forEach((settled) => settled());
+    this.flushNext();
   }
 
   /** Calls back what is under way. */
@@ -157,7 +178,7 @@ export class Transport {
     const { core } = this;
     const { status, retryMs, rejected } = await this.request(body, type, keepalive, gzip);
     this.tell(() => core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now()));
-    if (status >= 200 && status < 300) this.outbox?.drain();
+    if (isTaken(status)) this.outbox?.drain();
   }
 
   /** Puts into the outbox what cannot be sent. */
@@ -191,6 +212,11 @@ export class Transport {
       keepalive,
       credentials: this.settings.credentials,
       signal,
+      // The page's URL may hold secrets. Not by `referrerPolicy`: any fixed policy tells more than some page's own, and `no-referrer` may change `Origin`,
+      // which collectors check. Without a referrer none of this is touched.
+      referrer: '',
+      // Else whoever the collector, or a proxy in front of it, names would get the spans and the headers, of which browsers leave out `Authorization` alone.
+      redirect: 'manual' as const,
       // The page's own requests come first.
       priority: 'low' as const,
     };
@@ -216,28 +242,45 @@ export class Transport {
       status ||= TIMED_OUT;
       limit.abort();
     }, settings.timeoutMillis);
-    try {
+    const ask = async () => {
+      this.preparing = true;
       let given = this.headers();
+      this.preparing = false;
       if (isPromise(given)) {
         // The core goes on meanwhile, and writes over it.
         body = body.slice();
-        given = await Promise.race([given, aborted(limit.signal)]);
+        this.asking++;
+        given = await Promise.race([given, aborted(limit.signal)]).finally(() => this.asking--);
       }
       // Without a pause where there is none to make: the page may be gone after it. fetch copies the body before it returns.
       const init = this.init(body, type, given, gzip, keepalive, limit.signal);
       headers = init.headers;
-      const response = await host.fetch.call(globalThis, settings.tracesUrl!, init);
-      status = response.status;
+      this.preparing = true;
+      const answer = host.fetch.call(globalThis, settings.tracesUrl!, init);
+      this.preparing = false;
+      const response = await answer;
+      if (response.type === 'opaqueredirect') {
+        status = REDIRECTED;
+        host.report('the endpoint redirects, which exports do not follow: set it to the final URL');
+        return;
+      }
+      // It may be anything, where the page has wrapped fetch.
+      const code = Math.trunc(response.status);
+      status = code > 99 && code < 1000 ? code : NO_ANSWER;
       retryMs = retryAfterMs(response.headers.get('retry-after') ?? '');
-      if (!response.ok) response.body?.cancel().catch(() => {});
+      if (!isTaken(status)) response.body?.cancel().catch(() => {});
       else {
         const json = /json/.test(response.headers.get('content-type') ?? '');
-        const answer = json ? await response.json() : readResponse(new Uint8Array(await response.arrayBuffer()));
-        const { partialSuccess } = answer as ExportResponse;
-        rejected = Number(partialSuccess?.rejectedSpans);
+        const { partialSuccess }: ExportResponse = json ? await response.json() : readResponse(new Uint8Array(await response.arrayBuffer()));
+        rejected = Math.max(0, Math.trunc(Number(partialSuccess?.rejectedSpans))) || 0;
         message = String(partialSuccess?.errorMessage ?? '');
       }
+    };
+    try {
+      // A wrapper that was there before us may drop the signal.
+      await Promise.race([aborted(limit.signal), ask()]);
     } catch (error) {
+      this.preparing = false;
       if (status === NO_ANSWER) core.failed?.(settings.tracesUrl!, error, Object.entries(headers));
       // The status says how far it came. The body of a good answer may be missing, or be none: a proxy's page, or nothing at all.
     }
@@ -261,6 +304,8 @@ export class Transport {
     return last;
   }
 }
+
+const isTaken = (status: number): boolean => status >= 200 && status < 300;
 
 /** Not by `instanceof`: zone.js and others have promises of their own. */
 const isPromise = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> => typeof (value as PromiseLike<T> | undefined)?.then === 'function';

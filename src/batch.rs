@@ -43,6 +43,8 @@ impl Rules {
 /// nothing is moved, and nothing out of order, when it has to go again.
 pub struct Queue {
     spans: Vec<Finished>,
+    /// Spans at the front that a flush waits for: those that had ended when it was asked for. They leave before all others.
+    pub flushed: usize,
     state: State,
 }
 
@@ -68,7 +70,8 @@ pub struct Group {
 }
 
 impl Queue {
-    pub const EMPTY: Queue = Queue { spans: Vec::new(), state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
+    pub const EMPTY: Queue =
+        Queue { spans: Vec::new(), flushed: 0, state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
 
     /// Spans that have not left.
     pub fn len(&self) -> usize {
@@ -152,8 +155,11 @@ impl Queue {
     pub fn group(&mut self, max_spans: usize, group_bytes: usize, max_bytes: usize) -> Option<Group> {
         let mut group = Group { id: -self.state.groups - 1, from: usize::MAX, to: 0 };
         let (mut count, mut bytes) = (0, 0);
+        // Only where the size is not limited: else one that is too large would keep others from going.
+        let is_flushed = max_bytes == usize::MAX && self.spans.iter().take(self.flushed).any(|span| span.batch == WAITING);
+        let end = if is_flushed { self.flushed } else { self.spans.len() };
         for turn in 0..TURNS {
-            for (index, span) in self.spans.iter_mut().enumerate() {
+            for (index, span) in self.spans.iter_mut().take(end).enumerate() {
                 if span.batch != WAITING || span.turn != turn || count == max_spans || bytes >= group_bytes {
                     continue;
                 }
@@ -214,6 +220,12 @@ impl Queue {
         self.spans_of(Group { id: batch, from: 0, to: self.spans.len() })
     }
 
+    /// How many spans are in a batch.
+    #[inline(never)] // Used in many places.
+    pub fn count(&self, batch: i32) -> u32 {
+        self.batch(batch).count() as u32
+    }
+
     /// The spans of a batch wait again, and no longer than for their turn; their number. `may_have_arrived`: others go before them.
     pub fn put_back(&mut self, batch: i32, may_have_arrived: bool) -> u32 {
         let mut count = 0;
@@ -231,6 +243,8 @@ impl Queue {
     /// The spans of a batch are delivered or lost; their number.
     pub fn remove(&mut self, batch: i32) -> u32 {
         let before = self.spans.len();
+        let flushed = self.spans.iter().take(self.flushed).filter(|span| span.batch == batch).count();
+        self.flushed -= flushed;
         self.spans.retain(|span| span.batch != batch);
         (before - self.spans.len()) as u32
     }

@@ -86,8 +86,8 @@ pub enum Loss {
     Filtered,
 }
 
-/// Where every span that ended is: `ended` is the sum of all others but `resent`. The layout is known to `js/core.ts`, which can read it
-/// even when the core has trapped.
+/// Where every span that ended is: `ended` is the sum of all others but `resent` and `open`. The layout is known to `js/core.ts`, which can read
+/// it even when the core has trapped.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Counts {
@@ -103,11 +103,13 @@ pub struct Counts {
     pub stored: u32,
     /// By [`Loss`].
     pub dropped: [u32; 10],
+    /// Spans that have started and not ended: lost, too, if the core traps.
+    pub open: u32,
 }
 
 impl Counts {
     const NONE: Counts =
-        Counts { ended: 0, queued: 0, in_flight: 0, delivered: 0, unacknowledged: 0, resent: 0, stored: 0, dropped: [0; 10] };
+        Counts { ended: 0, queued: 0, in_flight: 0, delivered: 0, unacknowledged: 0, resent: 0, stored: 0, dropped: [0; 10], open: 0 };
 }
 
 /// What is to be done.
@@ -206,7 +208,7 @@ pub struct Delivery {
     hurried: bool,
     /// It has been left. What it still waits for with `keepalive` goes on without it: browsers fail such a request in the page, which says nothing.
     gone: bool,
-    /// Somebody waits until all that ended is answered.
+    /// Somebody waits until all that had ended at that time is answered.
     flushing: bool,
     /// All that waits goes into the outbox, if there is one.
     stowing: bool,
@@ -337,11 +339,12 @@ impl Delivery {
 
     /// A batch is in the outbox, or could not be put there: then its spans wait again, and no others are put there.
     pub fn settle_store(&mut self, id: i32, is_stored: bool) {
-        if self.position(id).is_some() {
+        // It was taken back, or it is no batch at all.
+        if id <= WAITING || self.position(id).is_some() {
             return;
         }
         if is_stored {
-            self.remove(id, true);
+            self.counts.stored += self.remove(id, true);
         } else {
             self.put_back(id, false);
             self.outbox = false;
@@ -375,18 +378,15 @@ impl Delivery {
     /// The spans of a batch that has left, or was to be stored, wait again; their number.
     fn put_back(&mut self, id: i32, may_have_arrived: bool) -> u32 {
         let count = self.queue.put_back(id, may_have_arrived);
-        if self.forget(id, false) {
-            self.counts.in_flight -= count;
-        } else {
-            self.counts.stored -= count;
-        }
+        *self.forget(id, false) -= count;
         self.counts.queued += count;
         count
     }
 
-    /// Send all that has ended. It is settled when everything is answered, or an attempt has failed.
+    /// Send all that has ended until now. It is settled when all of that is answered, or an attempt has failed.
     pub fn flush(&mut self) {
         self.flushing = true;
+        self.queue.flushed = self.queue.total();
     }
 
     pub fn is_settled(&self) -> bool {
@@ -425,6 +425,10 @@ impl Delivery {
         let status = if let Answer::Status { code, .. } = answer { *code } else { 0 };
         batch.in_flight = false;
         batch.keepalive_bytes = 0;
+        // Until it goes again.
+        let count = self.queue.count(id);
+        self.counts.in_flight -= count;
+        self.counts.queued += count;
         if batch.gzip && self.compression.doubts(answer) {
             batch.plain = true;
             return;
@@ -454,10 +458,9 @@ impl Delivery {
                 }
             }
             Verdict::Refused => {
-                let count = self.queue.batch(id).count();
                 if status == 413 && count > 1 {
                     // Too large for this collector, and two halves may not be.
-                    self.max_batch = self.max_batch.min(count / 2);
+                    self.max_batch = self.max_batch.min(count as usize / 2);
                     self.put_back(id, false);
                 } else {
                     let count = self.remove(id, false);
@@ -513,9 +516,7 @@ impl Delivery {
             self.refresh_ms = f64::NEG_INFINITY;
         }
         let count = self.queue.remove(id);
-        if self.forget(id, told) {
-            self.counts.in_flight -= count;
-        }
+        *self.forget(id, told) -= count;
         count
     }
 
@@ -553,19 +554,19 @@ impl Delivery {
         }
     }
 
-    /// A batch is none any more; `told`: what it tells of losses is. Whether it was to be sent, and not to be stored.
-    fn forget(&mut self, id: i32, told: bool) -> bool {
+    /// A batch is none any more; `told`: what it tells of losses is. The count that its spans are in.
+    fn forget(&mut self, id: i32, told: bool) -> &mut u32 {
         if self.reported_by == id {
             self.reported_by = WAITING;
             if told {
                 self.losses.clear();
             }
         }
-        let index = self.position(id);
-        if let Some(index) = index {
-            self.batches.swap_remove(index);
+        match self.position(id) {
+            Some(index) if self.batches.swap_remove(index).in_flight => &mut self.counts.in_flight,
+            Some(_) => &mut self.counts.queued,
+            None => &mut self.counts.stored,
         }
-        index.is_some()
     }
 
     fn lose_quietly(&mut self, loss: Loss, spans: u32) {
@@ -586,6 +587,8 @@ impl Delivery {
             self.flushing = false;
             return wait(f64::INFINITY, now_ms);
         }
+        // What ends later, also because of what the page does whenever something is sent, leaves when it is due.
+        self.flushing &= self.queue.flushed > 0 && !(self.queue.is_empty() && self.batches.is_empty());
         let is_offline = self.is_offline();
         let mut due_ms = self.queue.due_ms(&self.rules, self.batch_limit());
         if is_offline {
@@ -636,9 +639,6 @@ impl Delivery {
         }
         // All that could go has gone; the rest follows as soon as an answer makes room.
         self.hurried &= in_flight && !self.queue.is_empty();
-        if self.queue.is_empty() && self.batches.is_empty() {
-            self.flushing = false;
-        }
         wait(self.next_ms(), now_ms)
     }
 
@@ -727,6 +727,9 @@ impl Delivery {
         } else {
             self.encode(id);
         }
+        let count = self.queue.count(id);
+        self.counts.queued -= count;
+        self.counts.in_flight += count;
         if let Some(batch) = self.batches.first_mut() {
             batch.in_flight = true;
             batch.gzip = gzip;
@@ -851,7 +854,7 @@ impl Delivery {
         let fits = body_bytes <= if batch.deferred { self.defer_bytes } else { room };
         batch.keepalive_bytes = if fits && !batch.deferred { body_bytes } else { 0 };
         // A single span does not get smaller: it lets others go first while there is hurry, and then goes as it is.
-        let can_wait = self.hurried || self.queue.batch(id).count() > 1;
+        let can_wait = self.hurried || self.queue.count(id) > 1;
         if !fits && self.leaving && can_wait {
             self.put_back(id, false);
             return None;

@@ -51,6 +51,9 @@ pub const RESOURCE: i32 = -3;
 /// In the place of a span's handle: what every span has from its start.
 pub const GLOBALS: i32 = -4;
 
+/// Encoded bytes of a list above which no further elements are recorded.
+const MAX_LIST_BYTES: usize = 524_288;
+
 pub struct Engine {
     pub anchor: Anchor,
     pub limits: Limits,
@@ -59,6 +62,8 @@ pub struct Engine {
     pub runaway: Runaway,
     /// Show each finished span.
     pub show: bool,
+    /// Spans are being shown: those that end meanwhile, since the page's console starts spans, are not shown, or there would be no end to it.
+    showing: bool,
     pub delivery: Delivery,
     /// The context of the span that was started last.
     pub started: SpanContext,
@@ -87,6 +92,7 @@ impl Engine {
         redactor: Redactor::of_credentials(),
         runaway: Runaway::new(u32::MAX),
         show: false,
+        showing: false,
         delivery: Delivery::new(Attributes::new(resource::ATTRIBUTES)),
         started: SpanContext { trace_id: [0; 16], span_id: [0; 8], flags: 0, remote: false },
         peeked: Vec::new(),
@@ -178,6 +184,9 @@ impl Engine {
         self.rename(handle, start.name);
         if evicted {
             self.delivery.push_lost(Loss::Evicted);
+        } else {
+            // Last: if there is no memory for the span, it has not started.
+            self.delivery.counts.open += 1;
         }
         Some(handle)
     }
@@ -253,8 +262,11 @@ impl Engine {
 
     /// An element of the next list.
     pub fn push_element(&mut self, element: Option<Value>) {
-        let element = element.map(|value| allowed(&self.redactor, &self.limits, value, &mut self.cleaned));
-        push_value(&mut self.staged_array, element);
+        // Elements beyond the limit are left out, so that one list does not use up the memory, which never shrinks.
+        if self.staged_array.len() < MAX_LIST_BYTES {
+            let element = element.map(|value| allowed(&self.redactor, &self.limits, value, &mut self.cleaned));
+            push_value(&mut self.staged_array, element);
+        }
     }
 
     /// An attribute whose value is the list of the elements that were pushed.
@@ -300,11 +312,17 @@ impl Engine {
         let Some(span) = self.open.get(handle) else { return false };
         let bytes = span.finish(end_ms, &mut self.room);
         let (scope, rank) = (span.scope, span.rank());
-        self.open.close(handle);
-        if self.show {
+        let show = self.show && !self.showing;
+        if show {
             scope_spans::SPANS.put_bytes(&mut self.shown, &bytes);
         }
-        self.delivery.push(scope, rank, bytes, now_ms) || self.show
+        self.close(handle);
+        self.delivery.push(scope, rank, bytes, now_ms) || show
+    }
+
+    fn close(&mut self, handle: i32) {
+        self.open.close(handle);
+        self.delivery.counts.open -= 1;
     }
 
     /// What would be sent if the span ended at this time, as a `ScopeSpans`; nothing when it is not open.
@@ -318,7 +336,7 @@ impl Engine {
     /// The span ends and is not sent, since the page does not want it.
     pub fn filter_out(&mut self, handle: i32) {
         if self.open.get(handle).is_some() {
-            self.open.close(handle);
+            self.close(handle);
             self.delivery.push_unwanted(Loss::Filtered);
         }
     }
@@ -379,11 +397,13 @@ impl Engine {
     pub fn discard(&mut self, loss: Loss) {
         self.delivery.discard(loss);
         self.open.close_all();
+        self.delivery.counts.open = 0;
     }
 
     /// The next effect. Ask until it is [`Effect::Wait`].
     pub fn next(&mut self, now_ms: f64) -> Effect {
-        if !self.shown.is_empty() {
+        self.showing = !self.shown.is_empty();
+        if self.showing {
             self.delivery.body.clear();
             core::mem::swap(&mut self.delivery.body, &mut self.shown);
             return Effect::Show;
@@ -411,7 +431,7 @@ impl Engine {
                 }
             }
             let bytes = span.finish(now_ms, &mut self.room);
-            self.open.close(handle);
+            self.close(handle);
             self.delivery.report(scope, bytes);
         }
     }

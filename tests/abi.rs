@@ -451,13 +451,13 @@ fn the_statuses_of_answers_mean_what_the_transport_says() {
     // status, what Retry-After asks for, delay, where the span is then
     for (status, retry_after_ms, delay_ms, place) in [
         (200.0, f64::NAN, -1.0, "delivered"),
-        (0.0, f64::NAN, 750.0, "inFlight"),
-        (-1.0, f64::NAN, 750.0, "inFlight"),
-        (503.0, f64::NAN, 750.0, "inFlight"),
-        (503.0, 7000.0, 7000.0, "inFlight"),
-        (429.0, 0.0, 750.0, "inFlight"),
-        (503.0, -1.0, 750.0, "inFlight"),
-        (503.0, f64::INFINITY, 300_000.0, "inFlight"),
+        (0.0, f64::NAN, 750.0, "queued"),
+        (-1.0, f64::NAN, 750.0, "queued"),
+        (503.0, f64::NAN, 750.0, "queued"),
+        (503.0, 7000.0, 7000.0, "queued"),
+        (429.0, 0.0, 750.0, "queued"),
+        (503.0, -1.0, 750.0, "queued"),
+        (503.0, f64::INFINITY, 300_000.0, "queued"),
     ] {
         let page = Page::new();
         let (batch, _) = page.sent();

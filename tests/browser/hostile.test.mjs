@@ -264,6 +264,106 @@ test('a trap in the core switches webspan off: requests go through, losses are c
   assert.deepEqual(pageErrors, []);
 });
 
+for (const [name, processor, trapIn] of [
+  ['changes attributes', { onEnd: (span) => span.setAttributes({ a: 1 }) }, 'set_attribute'],
+  ['renames the span', { onEnd: (span) => span.updateName('renamed') }, 'rename_span'],
+  ['reads the span', { onEnd: (span) => void span.attributes }, 'peek_span'],
+  ['drops the span', { onEnd: (span) => span.drop() }, 'filter_span'],
+  ['sees the span start', { onStart: (span) => span.setAttribute('a', 1) }, 'set_attribute'],
+]) {
+  test(`a trap in a processor that ${name} is not thrown at it, and switches webspan off once`, async (t) => {
+    const watching = Object.fromEntries(Object.entries(processor).map(([when, run]) => [when, `(span) => { try { (${run})(span); } catch (error) { (window.thrown ??= []).push(String(error)); throw error; } }`]));
+    const options = { batch: { scheduledDelayMillis: 60_000 }, logLevel: 'none', onError: (error) => (window.errors ??= []).push(error.message) };
+    const { page, pageErrors } = await stage(t, {
+      content: { head: `${trappingCore()}<script>window.processor = { ${Object.entries(watching).map(([when, run]) => `${when}: ${run}`).join()} };</script>` },
+      options: { ...options, spanProcessors: [{ onStart: (span) => window.processor.onStart?.(span), onEnd: (span) => window.processor.onEnd?.(span) }, { onEnd: (span) => void span.name }] },
+    });
+    const seen = await page.evaluate((trapIn) => {
+      const { tracer } = window.instance;
+      const open = [tracer.startSpan('open'), tracer.startSpan('open too')];
+      window.trapIn = trapIn;
+      tracer.startSpan('trapped').end();
+      const after = window.instance.stats();
+      open.forEach((span) => (span.setAttribute('late', 1), span.end(), span.end()));
+      return { after, later: window.instance.stats(), recording: tracer.startSpan('off').isRecording(), thrown: window.thrown, errors: window.errors, trapped: window.trapped };
+    }, trapIn);
+    assert.equal(seen.trapped, true);
+    assert.equal(seen.recording, false);
+    assert.equal(seen.thrown, undefined);
+    assert.equal(seen.errors.filter((message) => /switched off/.test(message)).length, 1);
+    assert.deepEqual(seen.errors.filter((message) => /function that it was given/.test(message)), []);
+    assert.deepEqual([seen.after.ended, seen.after.dropped.coreFailed], [3, 3], 'the spans that were open are lost with it');
+    assert.deepEqual(seen.later, seen.after, 'and are counted once');
+    assert.deepEqual(pageErrors, []);
+  });
+}
+
+test('an error of a page that its own hook throws, whatever it is, does not switch webspan off', async (t) => {
+  const { page, flush, receiver } = await stage(t, {
+    options: {
+      logLevel: 'none',
+      spanProcessors: {
+        onEnd: () => {
+          const forEver = () => forEver();
+          if (window.calls++ === 0) forEver();
+          throw new WebAssembly.RuntimeError('of a module of the page');
+        },
+      },
+    },
+    content: { head: '<script>window.calls = 0;</script>' },
+  });
+  await page.evaluate(() => ['a', 'b', 'c'].forEach((name) => window.instance.tracer.startSpan(name).end()));
+  await flush();
+  await receiver.waitForSpans(3);
+  assert.equal(await page.evaluate(() => window.instance.stats().dropped.coreFailed), 0);
+});
+
+test('huge texts are cut before they are copied, and the memory that they take stays small', async (t) => {
+  const head = `<script>const Instance = WebAssembly.Instance;
+    WebAssembly.Instance = function (...args) { const made = new Instance(...args); window.memory = made.exports.memory; return made; };</script>`;
+  for (const [name, limits, wanted] of [['without a limit', {}, 524_288], ['with a limit', { attributeValueLengthLimit: 100 }, 100]]) {
+    const { page, receiver, flush, pageErrors } = await stage(t, { content: { head }, options: { limits } });
+    const grownBytes = await page.evaluate(async () => {
+      const { tracer } = window.instance;
+      tracer.startSpan('small').end();
+      await window.instance.flush();
+      const before = window.memory.buffer.byteLength;
+      const huge = 'ü'.repeat(25_000_000);
+      const span = tracer.startSpan('huge', { attributes: { first: huge } });
+      span.setAttribute('second', [...Array(3)].fill(huge));
+      span.addEvent('event', { third: huge });
+      span.end();
+      await window.instance.flush();
+      tracer.startSpan('after', { attributes: { text: 'ä' } }).end();
+      await window.instance.flush();
+      return window.memory.buffer.byteLength - before;
+    });
+    await flush();
+    const huge = (await receiver.waitForSpans((span) => span.name === 'huge'))[0];
+    assert.equal(plain(huge.attributes).first, 'ü'.repeat(wanted));
+    assert.ok(grownBytes < (wanted > 1000 ? 40_000_000 : 1_000_000), `${name}: ${grownBytes} bytes`);
+    const [after] = await receiver.waitForSpans((span) => span.name === 'after');
+    assert.deepEqual(plain(after.attributes), { text: 'ä' });
+    assert.deepEqual(pageErrors, []);
+  }
+});
+
+test('a huge URL, name, message and key are cut too', async (t) => {
+  const { page, receiver, flush, pageErrors } = await stage(t);
+  await page.evaluate(async () => {
+    const huge = 'x'.repeat(5_000_000);
+    const span = window.instance.tracer.startSpan(huge);
+    span.setAttribute(huge, 1).setStatus({ code: 2, message: huge }).recordException({ name: huge, message: huge, stack: huge });
+    span.end();
+    await fetch(`data:text/plain,${huge}`).then((response) => response.text());
+  });
+  await flush();
+  const [span] = await receiver.waitForSpans((span) => span.kind === 'INTERNAL');
+  assert.equal(span.name.length, 524_288);
+  assert.equal(span.status.message.length, 524_288);
+  assert.deepEqual(pageErrors, []);
+});
+
 for (const [name, content] of [
   ['a Content Security Policy without wasm-unsafe-eval', { csp: "script-src 'self' 'unsafe-inline'" }],
   ['WebAssembly switched off', { head: '<script>delete window.WebAssembly</script>' }],

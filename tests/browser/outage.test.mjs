@@ -36,7 +36,7 @@ test('what was under way when the network went is delivered when it is back', as
   await receiver.waitUntil(() => receiver.requests.length === 1);
   await context.setOffline(true);
   await delay(1200);
-  assert.equal((await stats(page)).inFlight, 5);
+  assert.equal((await stats(page)).queued, 5);
   await context.setOffline(false);
   await receiver.waitForSpans(5);
   await page.waitForFunction(() => window.instance.stats().delivered === 5);

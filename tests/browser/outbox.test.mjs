@@ -290,6 +290,116 @@ test('what is too much gives way, the eldest first, and is counted', async (t) =
   assert.equal((await stats(second.page)).unrecovered, 3);
 });
 
+test('whatever else stands in the store, our records are delivered, and no count goes wrong', async (t) => {
+  const { page, context, site, receiver, expected } = await stage(t, { options: { outbox: { maxBytes: 100_000 }, ...patient } });
+  expected.violations = true;
+  await page.goto(site.url('/elsewhere'));
+  const owner = `stage ${receiver.url}/v1/traces`;
+  const body = [...sampleExport({ names: ['good'] }).body];
+  await seed(page, [[[Date.now(), 7, body.length, owner, 0.5], { format: 1, encoding: '', bytes: body }]]);
+  const odd = await page.evaluate(async ([owner, bytes]) => {
+    const answered = (request) => new Promise((done, fail) => Object.assign(request, { onsuccess: () => done(request.result), onerror: () => fail(request.error) }));
+    const db = await answered(indexedDB.open('webspan.outbox', 1));
+    const record = { format: 1, encoding: '', body: new Uint8Array(bytes) };
+    const now = Date.now();
+    const key = (change) => Object.assign([now - 10, 1, bytes.length, owner, Math.random()], change);
+    const keys = [
+      5, -Infinity, new Date(), new Date(1e15), new Uint8Array([1]), new ArrayBuffer(8), '', 'text', [], [[]], [now], [now, 1, 2, owner], [...key(), 1],
+      key({ 0: Infinity }), key({ 0: '1' }), key({ 0: [now] }), key({ 0: new Date() }), key({ 1: 0 }), key({ 1: -5 }), key({ 1: 0.5 }), key({ 1: 1e99 }), key({ 1: Infinity }),
+      key({ 1: 'many' }), key({ 2: 1e99 }), key({ 2: -1e99 }), key({ 2: 0 }), key({ 2: new Uint8Array(1) }), key({ 3: 5 }), key({ 3: [owner] }), key({ 4: 'x' }), key({ 4: new Date() }),
+    ];
+    const values = [null, undefined, 5, 'text', [], {}, { ...record, body: null }, { ...record, body: 'text' }, { ...record, body: [...bytes] }, { ...record, body: new ArrayBuffer(9) },
+      { ...record, body: new Uint8Array() }, { ...record, body: new Uint8Array(200_000) }, { ...record, body: new Float64Array(9) }, { ...record, format: '1' }, { ...record, encoding: null }];
+    const store = db.transaction('records', 'readwrite').objectStore('records');
+    for (const odd of keys) await answered(store.put(record, odd));
+    for (const value of values) await answered(store.put(value, key()));
+    // A lease that is none keeps nobody from sending, where there are no locks.
+    await answered(db.transaction('leases', 'readwrite').objectStore('leases').put({ holder: 'x', untilMs: Infinity }, 'webspan.outbox'));
+    db.close();
+    return keys.length + values.length;
+  }, [owner, body]);
+  const next = await visit(context, site);
+  await next.page.waitForFunction((count) => window.instance.stats().unrecovered >= count, odd, { timeout: 20_000 });
+  await next.page.waitForFunction(() => window.instance.stats().recovered === 7);
+  assert.equal((await stats(next.page)).unrecovered, odd, 'each counts as one span, as nothing better is known');
+  assert.deepEqual(receiver.spans.map(({ name }) => name), ['good']);
+  assert.deepEqual(await contents(next.page), []);
+  assert.deepEqual(next.complaints(), []);
+});
+
+test('a record that cannot be read keeps none from being delivered', async (t) => {
+  const head = `<script>const get = IDBObjectStore.prototype.get;
+    IDBObjectStore.prototype.get = function (key) {
+      if (this.name !== 'records' || key[1] !== 3) return get.call(this, key);
+      const request = {};
+      setTimeout(() => request.onerror({ preventDefault() {} }));
+      return request;
+    };</script>`;
+  const { page, context, site, receiver } = await stage(t, { options: stored, content: { head } });
+  await page.goto(site.url('/elsewhere'));
+  const owner = `stage ${receiver.url}/v1/traces`;
+  const record = (spans) => {
+    const body = [...sampleExport({ names: [`of ${spans}`] }).body];
+    return [[Date.now() - 1000 + spans, spans, body.length, owner, 0.5], { format: 1, encoding: '', bytes: body }];
+  };
+  await seed(page, [record(2), record(3), record(4)]);
+  const { page: next } = await visit(context, site);
+  await next.waitForFunction(() => window.instance.stats().recovered === 6);
+  assert.equal((await stats(next)).unrecovered, 3);
+  assert.deepEqual(receiver.spans.map(({ name }) => name), ['of 2', 'of 4']);
+});
+
+test('whatever number of rejected spans a collector tells, counts stay within what was sent', async (t) => {
+  const told = [-1, -1e99, 1e99, 0.5, 2 ** 32 + 1, '2', '-3', 'many', 'Infinity', 'NaN', '', true, null, [], [1], {}, '0x1'];
+  const wanted = [0, 0, 3, 0, 3, 2, 0, 0, 3, 0, 0, 1, 0, 0, 1, 0, 1];
+  const answer = (rejectedSpans) => ({ body: JSON.stringify({ partialSuccess: { rejectedSpans } }), headers: { 'Content-Type': 'application/json' } });
+  // 1e999 is read as infinity.
+  const answers = [...told.map(answer), { ...answer(0), body: '{"partialSuccess":{"rejectedSpans":1e999}}' }];
+  wanted.push(3);
+  const { page, context, site, receiver, flush } = await stage(t, { options: { outbox: true, ...patient }, receiver: { answers } });
+  await isOpen(page);
+  for (const rejected of wanted) {
+    const before = await stats(page);
+    await endSpans(page, 3);
+    await flush();
+    const after = await stats(page);
+    assert.deepEqual([after.delivered - before.delivered, after.dropped.rejected - before.dropped.rejected], [3 - rejected, rejected]);
+  }
+  await page.goto(site.url('/elsewhere'));
+  receiver.respondWith(answers);
+  const owner = `stage ${receiver.url}/v1/traces`;
+  await seed(page, answers.map((_, index) => {
+    const body = [...sampleExport({ names: ['a', 'b', 'c'] }).body];
+    return [[Date.now() - 1000 + index, 3, body.length, owner, 0.5], { format: 1, encoding: '', bytes: body }];
+  }));
+  const { page: next } = await visit(context, site);
+  await next.waitForFunction((count) => window.instance.stats().recovered + window.instance.stats().unrecovered >= count, 3 * wanted.length, { timeout: 20_000 });
+  const rejected = wanted.reduce((sum, count) => sum + count, 0);
+  const { recovered, unrecovered } = await stats(next);
+  assert.deepEqual([recovered, unrecovered], [3 * wanted.length - rejected, rejected]);
+});
+
+test('a collector that asks to wait for ever is asked again', async (t) => {
+  for (const wait of ['9'.repeat(400), 'Fri, 31 Dec 9999 23:59:59 GMT']) {
+    const { page, site, receiver } = await stage(t, {
+      options: stored,
+      receiver: { answers: [{ status: 503, headers: { 'Retry-After': wait } }], cors: { allowedOrigins: ['*'], allowedHeaders: ['*'], exposedHeaders: ['Retry-After'] } },
+      content: { head: '<script>window.skew = 0; const now = Date.now; Date.now = () => now() + window.skew;</script>' },
+    });
+    await page.goto(site.url('/elsewhere'));
+    const body = [...sampleExport({ names: ['stored'] }).body];
+    await seed(page, [[[Date.now(), 1, body.length, `stage ${receiver.url}/v1/traces`, 0.5], { format: 1, encoding: '', bytes: body }]]);
+    await page.goto(site.url('/'));
+    await receiver.waitUntil(() => receiver.requests.length === 1);
+    await delay(300);
+    // Ten minutes later.
+    await page.evaluate(() => (window.skew = 600_000));
+    await endSpans(page, 1);
+    await page.evaluate(() => window.instance.flush());
+    await page.waitForFunction(() => window.instance.stats().recovered === 1);
+  }
+});
+
 // ---- the user's word
 
 for (const [name, forget] of [

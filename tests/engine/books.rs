@@ -346,6 +346,7 @@ impl World {
         self.page.assert_books_balance();
         let counts = self.page.engine.delivery.counts;
         assert_eq!(counts.ended as usize, self.ended.len(), "{step:?}");
+        assert_eq!(counts.open as usize, self.open.len(), "{step:?}");
         assert_eq!(counts.delivered as usize, self.acknowledged.len());
         let storing: usize = self.storing.iter().map(|store| store.names().len()).sum();
         assert_eq!(counts.stored as usize, self.stored.len() + storing, "{step:?}");

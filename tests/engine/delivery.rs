@@ -3,6 +3,7 @@
 use webspan::batch::Rules;
 use webspan::delivery::Loss;
 use webspan::retry::{Answer, Policy};
+use webspan::span::StatusCode;
 
 use crate::driver::{Driver, Report};
 
@@ -81,6 +82,63 @@ fn a_flush_sends_everything_batch_by_batch_and_is_settled_when_all_is_answered()
     assert!(page.engine.delivery.is_settled());
     page.flush();
     assert!(page.engine.delivery.is_settled(), "there is nothing to wait for");
+}
+
+#[test]
+fn a_flush_does_not_wait_for_what_ends_while_it_is_under_way() {
+    let mut page = Driver::new();
+    page.engine.delivery.rules = rules(2, 10);
+    page.spans(0..3);
+    let mut request = page.only_request();
+    page.flush();
+    for (number, names) in [(3, vec!["0", "1"]), (4, vec!["2"])] {
+        // The page ends a span whenever something is sent.
+        assert_eq!(request.names(), names);
+        page.spans(number..number + 1);
+        assert!(!page.engine.delivery.is_settled());
+        page.status(&request, 200);
+        if number == 3 {
+            request = page.only_request();
+        }
+    }
+    assert!(page.engine.delivery.is_settled());
+    // Two of them are a batch.
+    assert_eq!(page.only_request().names(), ["3", "4"]);
+}
+
+#[test]
+fn what_had_ended_before_a_flush_goes_before_errors_that_end_after_it() {
+    let mut page = Driver::new();
+    page.engine.delivery.rules = rules(1, 10);
+    page.hold(true);
+    page.spans(0..3);
+    page.engine.delivery.held = false;
+    page.flush();
+    for number in 0..3 {
+        let request = page.only_request();
+        assert_eq!(request.names(), [number.to_string()]);
+        let failed = page.start("failed");
+        page.engine.set_status(failed, StatusCode::Error, b"");
+        page.end(failed);
+        page.status(&request, 200);
+    }
+    assert!(page.engine.delivery.is_settled());
+}
+
+#[test]
+fn a_page_that_is_left_during_a_flush_sends_what_ended_after_it_too() {
+    for answered in [false, true] {
+        let mut page = Driver::new();
+        page.spans(0..2);
+        page.flush();
+        let request = page.only_request();
+        page.spans(2..4);
+        if answered {
+            page.status(&request, 200);
+        }
+        page.hide();
+        assert_eq!(page.only_request().names(), ["2", "3"]);
+    }
 }
 
 #[test]
@@ -319,9 +377,9 @@ fn what_could_not_be_delivered_goes_again_later_and_later_as_the_very_same_reque
         page.answer(&first, answer);
         assert_eq!(page.timer_ms(), Some(wait_ms), "after {answer:?}");
         assert_eq!(
-            (page.engine.delivery.counts.in_flight, page.engine.delivery.counts.delivered),
-            (2, 0),
-            "on its way, as long as it is tried"
+            (page.engine.delivery.counts.in_flight, page.engine.delivery.counts.queued, page.engine.delivery.counts.delivered),
+            (0, 2, 0),
+            "between two attempts it waits to be sent"
         );
         page.advance(wait_ms - 1.0);
         page.assert_nothing_sent();
@@ -481,7 +539,20 @@ fn a_second_answer_to_a_batch_that_waits_for_its_next_attempt_changes_nothing() 
     let request = page.only_request();
     page.answer(&request, Answer::Timeout);
     page.status(&request, 400);
-    assert_eq!((page.engine.delivery.counts.in_flight, page.dropped(Loss::Refused)), (1, 0));
+    assert_eq!((page.engine.delivery.counts.queued, page.dropped(Loss::Refused)), (1, 0));
     page.advance(750.0);
     assert_eq!(page.only_request().batch, request.batch);
+}
+
+#[test]
+fn no_batch_at_all_cannot_be_settled() {
+    let mut page = Driver::new();
+    page.engine.delivery.outbox = true;
+    page.spans(0..2);
+    let counts = page.engine.delivery.counts;
+    for (batch, is_stored) in [(0, true), (0, false), (-1, true), (i32::MIN, false)] {
+        page.engine.delivery.settle_store(batch, is_stored);
+    }
+    assert_eq!(page.engine.delivery.counts, counts);
+    page.assert_books_balance();
 }

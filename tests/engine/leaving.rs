@@ -373,7 +373,7 @@ fn what_waited_for_its_next_attempt_goes_at_once_when_the_page_is_hidden() {
     let request = page.only_request();
     page.answer(&request, Answer::Status { code: 503, retry_after_ms: 60_000.0 });
     page.spans(2..3);
-    assert_eq!((page.engine.delivery.counts.queued, page.engine.delivery.counts.in_flight), (1, 2));
+    assert_eq!((page.engine.delivery.counts.queued, page.engine.delivery.counts.in_flight), (3, 0));
     page.hide();
     let again = page.only_request();
     assert_eq!(again.names(), ["0", "1", "2"]);

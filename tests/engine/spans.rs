@@ -7,7 +7,7 @@ use prost::Message;
 use webspan::attributes::Value;
 use webspan::capture::exception::Exception;
 use webspan::context::{RANDOM, SAMPLED, SpanContext};
-use webspan::delivery::Loss;
+use webspan::delivery::{Effect, Loss};
 use webspan::engine::{RESOURCE, STAGED, Stage};
 use webspan::limits::Limits;
 use webspan::open::MAX_OPEN;
@@ -482,4 +482,58 @@ fn each_finished_span_is_shown_when_asked_for_and_sent_all_the_same() {
     let sent = page.only_request();
     assert_eq!(sent.names(), ["0", "1", "2"]);
     assert_eq!(page.shown, sent.spans());
+}
+
+#[test]
+fn what_the_page_ends_while_spans_are_shown_is_sent_and_not_shown() {
+    let mut page = Driver::new();
+    page.engine.show = true;
+    let handle = page.start("shown");
+    assert!(page.engine.end(handle, page.now_ms, page.now_ms));
+    assert_eq!(page.engine.next(page.now_ms), Effect::Show);
+    // A console that makes a span of each line.
+    let within = page.start("in the console");
+    page.engine.end(within, page.now_ms, page.now_ms);
+    page.pump();
+    assert_eq!(page.shown, []);
+    let after = page.start("after");
+    page.end(after);
+    assert_eq!(page.shown.len(), 1, "from then on they are shown again");
+    page.flush();
+    assert_eq!(page.only_request().names(), ["shown", "in the console", "after"]);
+}
+
+#[test]
+fn a_list_without_end_is_cut_short_and_the_next_one_is_whole() {
+    let mut page = Driver::new();
+    let span = page.exported(|page, handle| {
+        for _ in 0..1_000_000 {
+            page.engine.push_element(Some(Value::Int(1)));
+        }
+        page.engine.set_list(handle, b"long");
+        page.engine.push_element(Some(Value::Int(2)));
+        page.engine.set_list(handle, b"short");
+    });
+    assert!(span.encoded_len() < 600_000, "{} bytes", span.encoded_len());
+    assert_eq!(attribute(&span.attributes, "short"), list([int(2)]));
+}
+
+#[test]
+fn spans_that_are_open_are_counted_until_they_end_in_whatever_way() {
+    let mut page = Driver::new();
+    let handles: Vec<i32> = (0..MAX_OPEN).map(|number| page.start(&number.to_string())).collect();
+    let open = |page: &Driver| page.engine.delivery.counts.open as usize;
+    assert_eq!(open(&page), MAX_OPEN);
+    page.start("one more");
+    assert_eq!(open(&page), MAX_OPEN, "one gave way");
+    page.end(handles[1]);
+    page.end(handles[1]);
+    page.engine.filter_out(handles[2]);
+    page.engine.filter_out(handles[2]);
+    assert_eq!(open(&page), MAX_OPEN - 2);
+    assert_eq!(page.start_as("unsampled", |start| start.decided = Some(false)), None);
+    page.flush();
+    assert_eq!(open(&page), MAX_OPEN - 2, "the span that tells of losses is no span of the page");
+    page.engine.discard(Loss::Consent);
+    assert_eq!(open(&page), 0);
 }
