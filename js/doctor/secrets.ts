@@ -1,0 +1,48 @@
+/** What the doctor was given and must not show, in whatever a server makes of it. */
+
+/** Shorter ones are no keys, and would take letters out of words. */
+const LEAST_CHARS = 4;
+/** Values in the query of a URL are known by their length alone: their names are the collector's own. */
+const LEAST_QUERY_CHARS = 8;
+
+const REDACTED = 'REDACTED';
+
+export class Secrets {
+  readonly #redact: (text: string) => string;
+  readonly #values = new Set<string>();
+
+  /** `redact`: takes the secrets out of URLs by their names. */
+  constructor(redact: (text: string) => string) {
+    this.#redact = redact;
+  }
+
+  /** The value of a header, or a key. Of `Bearer abc` also the part behind the scheme. */
+  add(value: string): void {
+    for (const part of [value.trim(), ...value.split(/[\s,;]+/).filter((part) => part.length >= 2 * LEAST_CHARS)]) {
+      for (const form of [part, encodeURIComponent(part), Buffer.from(part).toString('base64')]) if (part.length >= LEAST_CHARS) this.#values.add(form);
+    }
+  }
+
+  /** The values in the query of a URL. */
+  addQuery(url: URL): void {
+    for (const [name, value] of url.searchParams) {
+      if (value.length >= LEAST_QUERY_CHARS || this.#redact(`?${name}=${value}`) !== `?${name}=${value}`) this.add(value);
+    }
+  }
+
+  /** A URL that is used: nobody needs to see more of its query than the names. */
+  url(url: URL): string {
+    const query = url.search.replace(/=([^&]*)/g, (whole, value: string) => (value.length >= LEAST_CHARS ? `=${REDACTED}` : whole));
+    return this.hide(`${url.origin}${url.pathname}${query}`);
+  }
+
+  hide(text: string): string {
+    let hidden = text;
+    // The longest first: one may be a part of another.
+    for (const value of [...this.#values].sort((a, b) => b.length - a.length)) {
+      hidden = hidden.replace(new RegExp(value.replace(/[^\w\s]/g, '\\$&'), 'gi'), REDACTED);
+    }
+    // Word by word: a secret reaches as far as its text does, and what follows a URL here is a sentence of ours.
+    return hidden.replace(/\S+/g, (word) => this.#redact(word));
+  }
+}
