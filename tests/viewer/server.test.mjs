@@ -227,6 +227,12 @@ test('shows traces to nobody but its own page', async (t) => {
   assert.equal(await asked({ Host: `rebound.example:${port}` }, '/'), 403);
   assert.equal(await asked({ Host: `127.0.0.1.rebound.example:${port}` }), 403);
   assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' }), 403);
+  // A page of another port of this machine, and a frame or a window that another site opens.
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'cors' }), 403);
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' }), 403);
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' }, '/'), 200, 'a link to the page');
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'none', 'Sec-Fetch-Mode': 'navigate' }), 200, 'typed into the address bar');
+  for (const host of ['', '127.0.0.1.', `localhost.:${port}`, `user@127.0.0.1:${port}`, `127.0.0.1:${port}.rebound.example`]) assert.equal(await asked({ Host: host }), 403, host);
   const response = await fetch(`${viewer.url}/api/traces`, { headers: { Origin: 'https://shop.example' } });
   assert.equal(response.headers.get('access-control-allow-origin'), null);
   assert.equal(response.headers.get('cross-origin-resource-policy'), 'same-origin');
