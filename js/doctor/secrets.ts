@@ -16,11 +16,19 @@ export class Secrets {
     this.#redact = redact;
   }
 
-  /** The value of a header, or a key. Of `Bearer abc` also the part behind the scheme. */
+  /** The value of a header, or a key. Also the parts of it: the token of `Bearer abc`, the value of a cookie, what `Basic` encodes. */
   add(value: string): void {
-    for (const part of [value.trim(), ...value.split(/[\s,;]+/).filter((part) => part.length >= 2 * LEAST_CHARS)]) {
-      for (const form of [part, encodeURIComponent(part), Buffer.from(part).toString('base64')]) if (part.length >= LEAST_CHARS) this.#values.add(form);
-    }
+    this.#remember(value.trim());
+    for (const part of value.split(/[\s,;:="]+/)) if (part.length >= 2 * LEAST_CHARS) this.#remember(part);
+    const [, encoded] = /^Basic\s+(\S+)/i.exec(value) ?? [];
+    const [, password] = /^[^:]*:(.*)/s.exec(Buffer.from(encoded ?? '', 'base64').toString()) ?? [];
+    if (password !== undefined) this.#remember(password);
+  }
+
+  /** In the forms in which servers repeat it. */
+  #remember(value: string): void {
+    if (value.length < LEAST_CHARS) return;
+    for (const form of [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('base64')]) this.#values.add(form);
   }
 
   /** The values in the query of a URL. */

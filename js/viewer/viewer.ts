@@ -40,7 +40,7 @@ any other text 64 KiB; what was cut ends with "…", what was left out is counte
         port,
         maxSpans,
         maxBytes,
-        onComplaint: (message) => writeLine(process.stderr, message),
+        onComplaint: complaintsTo(process.stderr),
       });
     } catch (error) {
       const [why = '', ...advice] = whyNotStarted(error as NodeJS.ErrnoException, host, port);
@@ -60,6 +60,24 @@ Ctrl-C stops it.
     return 0;
   },
 };
+
+/** Lines for what could not be taken. Anybody who reaches the port can cause any number of them. */
+const MAX_COMPLAINTS = 100;
+const COMPLAINTS_PERIOD_MS = 10_000;
+
+function complaintsTo(stream: NodeJS.WritableStream): (message: string) => void {
+  let count = 0;
+  return (message) => {
+    count += 1;
+    if (count <= MAX_COMPLAINTS) writeLine(stream, message);
+    if (count !== 1) return;
+    const endPeriod = (): void => {
+      if (count > MAX_COMPLAINTS) writeLine(stream, `${count - MAX_COMPLAINTS} more were refused in these ${COMPLAINTS_PERIOD_MS / 1000} s`);
+      count = 0;
+    };
+    setTimeout(endPeriod, COMPLAINTS_PERIOD_MS).unref();
+  };
+}
 
 function integer(option: string, given: string, least: number, most: number): number {
   const number = /^\d+$/.test(given) ? Number(given) : NaN;

@@ -121,6 +121,8 @@ test('a secret is found again in the forms that servers repeat it in', async () 
   const { Secrets } = await part('secrets');
   const secrets = new Secrets((text) => text.replace(/(token=)[^&]*/g, '$1REDACTED'));
   secrets.add('Bearer ab/cd+ef==');
+  secrets.add('session=s3cr3tcookie; theme=dark');
+  secrets.add(`Basic ${Buffer.from('user:pass word').toString('base64')}`);
   secrets.addQuery(new URL('https://x.example/?dataset=web&ingest=0123456789&token=abcde'));
   for (const [text, hidden] of [
     ['Bearer ab/cd+ef==', 'REDACTED'],
@@ -130,6 +132,8 @@ test('a secret is found again in the forms that servers repeat it in', async () 
     ['web 0123456789 abcde', 'web REDACTED REDACTED'],
     ['to https://y.example/?token=new; and on', 'to https://y.example/?token=REDACTED and on'],
     ['Bearer is wanted', 'Bearer is wanted'],
+    ['no session s3cr3tcookie', 'no session REDACTED'],
+    ['"pass word" is wrong for user', '"REDACTED" is wrong for user'],
   ]) assert.equal(secrets.hide(text), hidden);
   assert.equal(secrets.url(new URL('https://x.example/otlp?dataset=web&ingest=0123456789#part')), 'https://x.example/otlp?dataset=web&ingest=REDACTED');
 });

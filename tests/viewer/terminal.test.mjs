@@ -52,6 +52,18 @@ test('whatever is sent, each complaint is one short line of characters that can 
   }
 });
 
+test('a sender of nonsense does not fill the terminal', async (t) => {
+  const viewer = await started(t);
+  for (let number = 0; number < 150; number++) await fetch(`${viewer.url}/v1/logs?${number}`, { method: 'POST', body: '{}' }).then((response) => response.arrayBuffer());
+  await sleep(200);
+  assert.equal(viewer.printed().trimEnd().split('\n').length, 100);
+  for (let waited = 0; waited < 15_000 && !viewer.printed().includes('50 more'); waited += 100) await sleep(100);
+  assert.match(viewer.printed(), /\n50 more were refused in these 10 s\n$/);
+  await fetch(`${viewer.url}/v1/logs`).then((response) => response.arrayBuffer());
+  await sleep(200);
+  assert.match(viewer.printed(), /GET \/v1\/logs: [^\n]*\n$/, 'and later ones are shown again');
+});
+
 test('text for a terminal: what can be seen stays, what steers or hides does not', async () => {
   const { printable } = await part('../viewer/terminal');
   for (const [given, shown] of [
