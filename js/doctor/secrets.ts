@@ -19,7 +19,8 @@ export class Secrets {
   /** The value of a header, or a key. Also the parts of it: the token of `Bearer abc`, the value of a cookie, what `Basic` encodes. */
   add(value: string): void {
     this.#remember(value.trim());
-    for (const part of value.split(/[\s,;:="]+/)) if (part.length >= 2 * LEAST_CHARS) this.#remember(part);
+    const parts = [...value.split(/\s+/), ...value.split(/[\s,;:="]+/)];
+    for (const part of parts) if (part.length >= 2 * LEAST_CHARS) this.#remember(part);
     const [, encoded] = /^Basic\s+(\S+)/i.exec(value) ?? [];
     const [, password] = /^[^:]*:(.*)/s.exec(Buffer.from(encoded ?? '', 'base64').toString()) ?? [];
     if (password !== undefined) this.#remember(password);
