@@ -252,19 +252,25 @@ function sendJson(response: ServerResponse, status: number, value: unknown): voi
 async function sendList(response: ServerResponse, head: string, ids: readonly string[], read: (id: string) => unknown, tail: string): Promise<void> {
   response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'Cross-Origin-Resource-Policy': 'same-origin' });
   response.setTimeout(STALLED_MS, () => response.destroy());
-  let text = head;
-  let separator = '';
-  for (const id of ids) {
-    const item = read(id);
-    if (item === undefined) continue;
-    text += separator + JSON.stringify(item);
-    separator = ',';
-    if (text.length < CHUNK_CHARS) continue;
-    if (!response.write(text)) await drained(response);
-    if (response.destroyed) return;
-    text = '';
+  try {
+    let text = head;
+    let separator = '';
+    for (const id of ids) {
+      const item = read(id);
+      if (item === undefined) continue;
+      text += separator + JSON.stringify(item);
+      separator = ',';
+      if (text.length < CHUNK_CHARS) continue;
+      const takesMore = response.write(text);
+      text = '';
+      if (!takesMore && !response.destroyed) await drained(response);
+      if (response.destroyed) return;
+    }
+    response.end(text + tail);
+  } catch {
+    // The status is sent already: only a list that breaks off tells that it is not whole.
+    response.destroy();
   }
-  response.end(text + tail);
 }
 
 function drained(response: ServerResponse): Promise<void> {

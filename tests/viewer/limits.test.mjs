@@ -237,6 +237,18 @@ test('a stream that nobody reads holds ids only, and its page is up to date once
   assert.ok(read.length < 10 * MB, `${read.length} B of what is gone were left out`);
 });
 
+test('a stream that falls too far behind is closed, so that its page asks for everything again', async (t) => {
+  const viewer = await viewerFor(t);
+  const socket = await unread(t, viewer, ['GET /api/stream HTTP/1.1']);
+  await sleep(100);
+  await viewer.post(request('s', ...Array.from({ length: 12_000 }, () => span('a'))), TYPE);
+  const closed = once(socket, 'close');
+  socket.resume();
+  await closed;
+  const counts = await viewer.api('/counts');
+  assert.equal(counts.traceCount, 12_000);
+});
+
 test('no more streams than pages can need', async (t) => {
   const viewer = await viewerFor(t);
   const sockets = [];
