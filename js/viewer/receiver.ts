@@ -1,8 +1,8 @@
 /** `POST /v1/traces`: OTLP/HTTP. https://opentelemetry.io/docs/specs/otlp/#otlphttp */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { decodeJson, decodeProtobuf, encodeResponse, encodeStatus, type Export } from 'webspan-viewer-decode';
+import { decodeJson, decodeProtobuf, encodeResponse, encodeStatus, type Attributes as Decoded, type Rejected, type Slice, type Value } from 'webspan-viewer-decode';
 import type { Bodies } from './bodies.js';
-import type { Span } from './model.js';
+import type { Attributes, AttributeValue, Span } from './model.js';
 import { INTERNAL, INVALID_ARGUMENT, NOT_FOUND, Refusal, RESOURCE_EXHAUSTED, UNIMPLEMENTED } from './refusal.js';
 
 /** Without it browsers remember a preflight for 5 s, and nearly every export would cost two round trips. */
@@ -27,7 +27,7 @@ export async function receive(
   const json = mediaType(request) !== 'application/x-protobuf';
   try {
     const found = await readExport(request, path, bodies);
-    accept(spansOf(found));
+    accept(found.spans);
     if (found.rejectedSpans > 0) complain(`${found.rejectedSpans} rejected: ${found.rejection}`);
     answer(response, 200, json, encodeResponse(json, found.rejectedSpans, found.rejection));
   } catch (error) {
@@ -64,7 +64,7 @@ function allowPreflight(request: IncomingMessage, response: ServerResponse): voi
   response.writeHead(204).end();
 }
 
-async function readExport(request: IncomingMessage, path: string, bodies: Bodies): Promise<Export> {
+async function readExport(request: IncomingMessage, path: string, bodies: Bodies): Promise<Rejected & { spans: Span[] }> {
   if (path === '/v1/metrics' || path === '/v1/logs') {
     const variable = path === '/v1/logs' ? 'OTEL_LOGS_EXPORTER' : 'OTEL_METRICS_EXPORTER';
     throw new Refusal(404, NOT_FOUND, `the viewer takes traces only; ${variable}=none keeps an SDK from sending others`);
@@ -76,11 +76,13 @@ async function readExport(request: IncomingMessage, path: string, bodies: Bodies
     throw new Refusal(415, INVALID_ARGUMENT, `Content-Type is "${type}", wanted application/x-protobuf or application/json`);
   }
   const body = await bodies.read(request);
+  const { spans, take } = collectSpans();
   try {
-    return JSON.parse(type === 'application/json' ? decodeJson(body) : decodeProtobuf(body)) as Export;
+    const rejected = type === 'application/json' ? decodeJson(body, take) : decodeProtobuf(body, take);
+    return { ...rejected, spans };
   } catch (error) {
-    // A trap of the wasm is a fault of ours, everything else one of the body's.
-    if (!(error instanceof Error) || error instanceof WebAssembly.RuntimeError) throw error;
+    // A trap of the wasm and a TypeError of `take` are faults of ours, everything else one of the body's.
+    if (!(error instanceof Error) || error instanceof WebAssembly.RuntimeError || error instanceof TypeError) throw error;
     if (error instanceof RangeError) throw new Refusal(413, RESOURCE_EXHAUSTED, error.message);
     throw new Refusal(400, INVALID_ARGUMENT, error.message);
   }
@@ -98,8 +100,51 @@ function answer(response: ServerResponse, httpStatus: number, json: boolean, bod
   response.end(body);
 }
 
-function spansOf(found: Export): Span[] {
-  return found.resources.flatMap(({ resource, scopes }) =>
-    scopes.flatMap(({ scope, spans }) => spans.map((span) => Object.assign(span, { resource, scope }))),
-  );
+/** `take` appends to `spans` what it is given. */
+function collectSpans(): { spans: Span[]; take: (slice: Slice) => void } {
+  const spans: Span[] = [];
+  let resource: Attributes = {};
+  let scope: Span['scope'] = { name: '', version: '' };
+  const take = (slice: Slice): void => {
+    if (slice.resource) resource = attributes(slice.resource);
+    if (slice.scope) scope = slice.scope;
+    for (const span of slice.spans) spans.push(spanOf(span, resource, scope));
+  };
+  return { spans, take };
+}
+
+/** Field by field: an object of which V8 knows all fields from the start takes 500 bytes less than `{ ...span }`. */
+function spanOf(decoded: Slice['spans'][number], resource: Attributes, scope: Span['scope']): Span {
+  return {
+    traceId: decoded.traceId,
+    spanId: decoded.spanId,
+    parentSpanId: decoded.parentSpanId,
+    name: decoded.name,
+    kind: decoded.kind,
+    startTimeUnixNano: decoded.startTimeUnixNano,
+    endTimeUnixNano: decoded.endTimeUnixNano,
+    flags: decoded.flags,
+    traceState: decoded.traceState,
+    attributes: attributes(decoded.attributes),
+    droppedAttributesCount: decoded.droppedAttributesCount,
+    events: decoded.events.map((event) => ({ ...event, attributes: attributes(event.attributes) })),
+    droppedEventsCount: decoded.droppedEventsCount,
+    links: decoded.links.map((link) => ({ ...link, attributes: attributes(link.attributes) })),
+    droppedLinksCount: decoded.droppedLinksCount,
+    status: decoded.status,
+    resource,
+    scope,
+  };
+}
+
+/** Makes use of the map, which nobody else has: a list of pairs would take four times as long. */
+function attributes(decoded: Decoded): Attributes {
+  const converted = decoded as Map<string, AttributeValue>;
+  for (const [key, value] of decoded) converted.set(key, plain(value));
+  return Object.fromEntries(converted);
+}
+
+function plain(value: Value): AttributeValue {
+  if (value instanceof Map) return attributes(value);
+  return Array.isArray(value) ? value.map(plain) : value;
 }

@@ -63,7 +63,7 @@ test('whoever wrote a part of it is named, with the license', () => {
   const [inPage, inViewer] = [named(page), named(viewer)];
   const linked = (...args) => cratesOf(...args).map(({ name, version }) => `${name} ${version}`);
   const crates = linked('webspan-viewer-decode');
-  for (const name of ['serde', 'serde_json', 'wasm-bindgen', 'js-sys', 'prost', 'bytes', 'base64']) assert.ok(crates.some((crate) => crate.startsWith(`${name} `)), name);
+  for (const name of ['serde', 'serde-wasm-bindgen', 'serde_json', 'wasm-bindgen', 'js-sys', 'prost', 'bytes', 'base64']) assert.ok(crates.some((crate) => crate.startsWith(`${name} `)), name);
   assert.deepEqual(crates.filter((crate) => !inViewer.has(crate)), []);
   assert.deepEqual(linked('webspan', ['--no-default-features', '--features', 'page']).filter((crate) => !inPage.has(crate)), []);
   // What panics say tells which crates are really in there.

@@ -11,9 +11,8 @@ use serde::{Serialize, Serializer};
 
 use crate::limits::{LEFT_OUT, MAX_ITEMS, MAX_NAME_BYTES, MAX_TEXT_BYTES, cut, cut_str};
 
-/// One export request. Spans stand with the resource and scope they share, so that each is handed over once.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// One export request. Spans stand with the resource and scope they share.
+#[derive(Debug)]
 pub struct Export {
     pub resources: Vec<OfResource>,
     /// Spans that are left out because their ids are unusable.
@@ -22,17 +21,39 @@ pub struct Export {
     pub rejection: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct OfResource {
     pub resource: Attributes,
     pub scopes: Vec<OfScope>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct OfScope {
     pub scope: Scope,
     pub spans: Vec<Span>,
 }
+
+/// Some spans of one scope, as they are handed to JavaScript.
+#[derive(Debug, Serialize)]
+pub struct Slice {
+    /// None: that of the slice before.
+    pub resource: Option<Attributes>,
+    /// None: that of the slice before.
+    pub scope: Option<Scope>,
+    /// Never empty, and [`MAX_SLICE_SPANS`] at most.
+    pub spans: Vec<Span>,
+}
+
+/// As in [`Export`].
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    pub rejected_spans: u32,
+    pub rejection: String,
+}
+
+/// JavaScript makes its own spans of those of a slice, which are garbage then. Those of a whole export would add up to 100 MB.
+const MAX_SLICE_SPANS: usize = 100;
 
 #[derive(Debug, Serialize)]
 pub struct Scope {
@@ -84,7 +105,7 @@ pub struct Status {
     pub message: String,
 }
 
-/// In the order of the wire. A key that stands twice is written twice; who reads the JSON keeps the last.
+/// In the order of the wire. A key that stands twice is written twice; who reads them keeps the last.
 #[derive(Debug, PartialEq)]
 pub struct Attributes(pub Vec<(String, Value)>);
 
@@ -135,6 +156,22 @@ pub fn export(request: ExportTraceServiceRequest) -> Export {
         }
     }
     export
+}
+
+/// Everything in it, each resource and each scope once. What was taken is no longer in memory.
+pub fn slices(resources: Vec<OfResource>) -> impl Iterator<Item = Slice> {
+    resources.into_iter().flat_map(|of_resource| {
+        let mut resource = Some(of_resource.resource);
+        of_resource.scopes.into_iter().flat_map(move |of_scope| {
+            let mut resource = resource.take();
+            let mut scope = Some(of_scope.scope);
+            let mut spans = of_scope.spans.into_iter();
+            std::iter::from_fn(move || {
+                let spans: Vec<_> = spans.by_ref().take(MAX_SLICE_SPANS).collect();
+                (!spans.is_empty()).then(|| Slice { resource: resource.take(), scope: scope.take(), spans })
+            })
+        })
+    })
 }
 
 fn resource(message: Resource) -> Attributes {
@@ -468,9 +505,29 @@ mod tests {
         let of_resource = &mut request.resource_spans[0];
         of_resource.scope_spans = vec![of_resource.scope_spans[0].clone(); 3];
         of_resource.scope_spans.push(otlp::ScopeSpans::default());
-        let json = serde_json::to_string(&export(request)).unwrap();
+        let slices: Vec<_> = slices(export(request).resources).collect();
+        let json = serde_json::to_string(&slices).unwrap();
         assert_eq!(json.matches("service.name").count(), 1);
-        assert_eq!(json.matches(r#""scope":"#).count(), 3, "what is empty is left out");
+        assert_eq!(json.matches(r#""scope":{"#).count(), 3, "what is empty is left out");
+        assert_eq!(slices.len(), 3);
+    }
+
+    #[test]
+    fn slices_hold_every_span_once_and_in_order() {
+        let numbered = |numbers: std::ops::Range<usize>| {
+            numbers.map(|number| otlp::Span { name: number.to_string(), ..valid_span() }).collect::<Vec<_>>()
+        };
+        let [half, two] = [MAX_SLICE_SPANS / 2, 2 * MAX_SLICE_SPANS];
+        let mut both = request(numbered(0..two + half));
+        both.resource_spans.extend(request(numbered(two + half..two + half + MAX_SLICE_SPANS)).resource_spans);
+        both.resource_spans.extend(request(Vec::new()).resource_spans);
+        let slices: Vec<_> = slices(export(both).resources).collect();
+        let found = slices.iter().map(|slice| (slice.spans.len(), slice.resource.is_some(), slice.scope.is_some()));
+        let expected = [(MAX_SLICE_SPANS, true), (MAX_SLICE_SPANS, false), (half, false), (MAX_SLICE_SPANS, true)];
+        assert!(found.eq(expected.map(|(spans, begins)| (spans, begins, begins))));
+        let names: Vec<_> = slices.iter().flat_map(|slice| &slice.spans).map(|span| span.name.clone()).collect();
+        assert_eq!(names, (0..names.len()).map(|number| number.to_string()).collect::<Vec<_>>());
+        assert_eq!(names.len(), two + half + MAX_SLICE_SPANS);
     }
 
     #[test]
