@@ -1,5 +1,6 @@
 // What the viewer holds is bounded, whoever sends and whoever reads.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
@@ -45,6 +46,37 @@ test('a small body that unpacks to a great many values is refused before they ar
   assert.deepEqual([spans.status, await messageOf(spans)], [413, 'the body holds more than 50000 spans']);
   assert.ok((process.memoryUsage().rss - before) / MB < 300, 'without taking the memory first');
   assert.deepEqual(await viewer.api('/traces'), []);
+});
+
+/** In MB, of a viewer of its own that takes this one body. */
+function peakOf(body) {
+  const program = `
+    import { startViewer } from ${JSON.stringify(new URL('../../dist/viewer/server.js', import.meta.url).href)};
+    const body = await new Promise((resolve) => { const chunks = []; process.stdin.on('data', (chunk) => chunks.push(chunk)).on('end', () => resolve(Buffer.concat(chunks))); });
+    const viewer = await startViewer({ port: 0 });
+    const { status } = await fetch(viewer.url + '/v1/traces', { method: 'POST', body, headers: ${JSON.stringify({ ...TYPE, 'Content-Encoding': 'gzip' })} });
+    console.log(JSON.stringify({ status, peak: process.resourceUsage().maxRSS / 1000 }));
+    await viewer.close();
+  `;
+  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '--eval', program], { input: gzipSync(body) }));
+}
+
+test('the largest bodies that are taken need a few hundred megabytes', () => {
+  const times = (count, make) => Array.from({ length: count }, (_, index) => make(index));
+  const item = field(1, field(1, 'text of one item'));
+  const list = (key) => field(9, field(1, key), field(2, field(5, ...times(1000, () => item))));
+  for (const [what, body] of [
+    ['spans with attributes', request('s', ...times(50_000, (index) => span(`span ${index}`, text('url.full', `https://x.example/${index}`), text('a', 'b'), text('c', 'd'))))],
+    ['events', request('s', ...times(990, () => span('a', empties(11, 1000))))],
+    ['links', request('s', ...times(990, () => span('a', empties(13, 1000))))],
+    ['items of lists', request('s', span('a', ...times(490, (index) => list(`list ${index}`))))],
+    ['keys that are all different', request('s', ...times(240, (index) => span('a', ...times(990, (key) => text(`${index}.${key}`, 'x')))))],
+    ['resources', Buffer.concat(times(49_000, (index) => request(`service ${index}`, span('a'))))],
+  ]) {
+    const { status, peak } = peakOf(body);
+    assert.equal(status, 200, what);
+    assert.ok(peak < 600, `${what}: ${peak} MB`);
+  }
 });
 
 test('a JSON document with too much in it is refused, also where nobody would look for it', async (t) => {
