@@ -28,6 +28,7 @@ extern crate alloc;
 #[cfg(not(feature = "page"))]
 extern crate std;
 
+#[cfg(feature = "abi")]
 pub mod abi;
 pub mod attributes;
 #[cfg(all(feature = "page", target_arch = "wasm32"))]

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { writeNotices } from './notices.mjs';
 import { ensureWasmTarget, projectDir as root } from './setup.mjs';
 import { shortenNames } from './short-names.mjs';
 
@@ -241,6 +242,14 @@ export async function buildPage() {
   }
 }
 
+/** Whose work is in the files that pages load. */
+export function buildNotices() {
+  say('notices');
+  const options = ['--no-default-features', '--features', 'page'];
+  // fallback.js holds functions that wasm2js writes into what it makes.
+  writeNotices(dist, { crate: 'webspan', options, withStd: false, packages: ['web-vitals', 'binaryen', 'esbuild'] });
+}
+
 /** Declarations, and with them the check of all types. */
 export function buildTypes() {
   say('types (tsc)');
@@ -256,6 +265,7 @@ async function main() {
     buildCore();
     await buildPage();
     buildTypes();
+    buildNotices();
   }
   if (only !== 'page') {
     const { buildViewer } = await import('./viewer.mjs');

@@ -1,4 +1,5 @@
-// Builds the viewer into dist/viewer: the decoder (Rust -> wasm -> glue -> wasm-opt), the server, the command and the page.
+// Builds the viewer into dist/viewer: the decoder (Rust -> wasm -> glue -> wasm-opt), the server, the command, the page, and
+// the notices of what is in them.
 // Alone: node js/build/viewer.mjs
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -6,11 +7,15 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSyn
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeNotices } from './notices.mjs';
 import { ensureNpm, ensureWasmTarget, projectDir } from './setup.mjs';
 
 const sourceDir = join(projectDir, 'js/viewer');
 const outDir = join(projectDir, 'dist/viewer');
 const cacheDir = join(projectDir, '.cache/viewer-decode');
+
+/** The crate. */
+const DECODER = 'webspan-viewer-decode';
 
 export async function buildViewer() {
   ensureNpm();
@@ -20,6 +25,7 @@ export async function buildViewer() {
   mkdirSync(join(outDir, 'page'), { recursive: true });
   copyFileSync(join(decoderDir, 'decode_bg.wasm'), join(outDir, 'decode_bg.wasm'));
   await Promise.all([bundleServer(decoderDir), bundlePage()]);
+  writeNotices(outDir, { crate: DECODER, withStd: true, packages: ['esbuild'] });
   chmodSync(join(outDir, 'cli.js'), 0o755);
 }
 
@@ -29,7 +35,7 @@ function buildDecoder() {
   const registry = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry/src');
   const remap = `target.wasm32-unknown-unknown.rustflags=["--remap-path-prefix=${registry}=crates"]`;
   const profile = ['--lib', '--profile', 'page', '--target', 'wasm32-unknown-unknown', '--config', remap];
-  const wasmFile = cargo('webspan-viewer-decode', profile, (file) => file.endsWith('.wasm'), {
+  const wasmFile = cargo(DECODER, profile, (file) => file.endsWith('.wasm'), {
     // With its sections stripped, bindgen could not see which WebAssembly features the module was compiled for.
     CARGO_PROFILE_PAGE_STRIP: 'false',
   });

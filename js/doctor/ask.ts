@@ -1,5 +1,5 @@
 /** One request over the wire. By node:http, since fetch follows redirects, unpacks bodies, and hides why a connection failed. */
-import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Answer, Unanswered } from './finding.js';
 
@@ -22,10 +22,17 @@ export const ask: Ask = (url, { method, headers = {}, body }) =>
   new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException) => resolve({ code: error.code ?? error.name, message: error.message || 'without a word' });
     const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-    // A connection for each: what one answer breaks must not be the next one's failure.
-    const request = send(url, { method, headers: { ...headers, ...(body && { 'content-length': body.length }) }, agent: false }, (response) => {
-      read(response).then(resolve, failed);
-    });
+    let request: ClientRequest;
+    try {
+      // A connection for each: what one answer breaks must not be the next one's failure.
+      request = send(url, { method, headers: { ...headers, ...(body && { 'content-length': body.length }) }, agent: false }, (response) => {
+        read(response).then(resolve, failed);
+      });
+    } catch (error) {
+      // Headers that Node does not send.
+      failed(error as NodeJS.ErrnoException);
+      return;
+    }
     const timer = setTimeout(() => request.destroy(Object.assign(new Error(`nothing for ${TIMEOUT_MS / 1000} seconds`), { code: 'ETIMEDOUT' })), TIMEOUT_MS);
     request.on('error', failed);
     request.on('close', () => clearTimeout(timer));

@@ -23,7 +23,11 @@ function partialSuccess({ headers, body }: Answer): { rejectedSpans: number; err
     return undefined;
   }
   const { rejectedSpans = 0, errorMessage = '' } = response?.partialSuccess ?? {};
-  return { rejectedSpans: Number(rejectedSpans), errorMessage: String(errorMessage) };
+  return {
+    // JSON may have anything in their place.
+    rejectedSpans: ['number', 'string'].includes(typeof rejectedSpans) ? Number(rejectedSpans) || 0 : 0,
+    errorMessage: typeof errorMessage === 'string' ? errorMessage : '',
+  };
 }
 
 /** Which way of sending is tried, and who uses it. */

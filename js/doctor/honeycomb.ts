@@ -6,11 +6,14 @@ export const HONEYCOMB_API = 'https://api.honeycomb.io';
 /** What ingest keys may. */
 const INGEST = ['events', 'createDatasets'];
 
+/** Nothing is certain of what somebody else's server answers. */
 interface Authorizations {
-  team?: { name?: string; slug?: string };
-  environment?: { name?: string; slug?: string };
-  api_key_access?: Record<string, boolean>;
+  team?: { name?: unknown; slug?: unknown };
+  environment?: { name?: unknown; slug?: unknown };
+  api_key_access?: Record<string, unknown> | null;
 }
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 export function judgeHoneycombKey({ status, body }: Answer): Finding {
   const check = 'Honeycomb key';
@@ -19,8 +22,9 @@ export function judgeHoneycombKey({ status, body }: Answer): Finding {
   }
   const told = status === 200 ? parse(body) : undefined;
   if (!told) return warning(check, `Honeycomb did not tell about this key (HTTP ${status}).`, 'Ask again later, or look at --honeycomb-api.');
-  const { team, environment, api_key_access: access = {} } = told;
-  const place = `team ${team?.name || team?.slug || '(without a name)'}, ${environment?.name ? `environment ${environment.name}` : 'Honeycomb Classic'}`;
+  const { team, environment } = told;
+  const access = told.api_key_access ?? {};
+  const place = `team ${text(team?.name) || text(team?.slug) || '(without a name)'}, ${text(environment?.name) ? `environment ${text(environment?.name)}` : 'Honeycomb Classic'}`;
   if (access['events'] !== true) return problem(check, `${place}: it may not send events.`, 'Make an ingest key for this environment.');
   const more = Object.keys(access).filter((name) => access[name] && !INGEST.includes(name));
   if (more.length === 0) return ok(check, `${place}; it may only send`);

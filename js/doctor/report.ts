@@ -1,4 +1,5 @@
 /** Findings, to be read in a terminal. */
+import { printable } from '../viewer/terminal.js';
 import { collectorCors, IN_THE_COLLECTOR } from './advice.js';
 import type { Finding, Page, Verdict } from './finding.js';
 
@@ -36,6 +37,3 @@ function wrap(text: string): string[] {
   }
   return lines;
 }
-
-/** What servers say may hold what steers terminals. */
-const printable = (text: string) => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?');

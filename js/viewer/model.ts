@@ -46,6 +46,21 @@ export interface Trace {
   traceId: string;
   /** In the order in which they arrived. */
   spans: Span[];
+  /** Spans of it that are gone because the trace alone exceeds the viewer's limits; left out when there are none. */
+  droppedSpanCount?: number;
+}
+
+/** What the viewer holds, and what it has dropped to keep to its limits. */
+export interface StoreCounts {
+  traceCount: number;
+  spanCount: number;
+  /** Memory of these spans, by estimate. */
+  bytes: number;
+  maxSpans: number;
+  maxBytes: number;
+  droppedTraceCount: number;
+  /** Those of the dropped traces, and the oldest ones of traces that alone were too large. */
+  droppedSpanCount: number;
 }
 
 export interface TraceSummary {
@@ -56,9 +71,13 @@ export interface TraceSummary {
   /** What the name of the root leaves out, by `detailOf`. */
   rootDetail: string;
   rootArrived: boolean;
-  /** Earliest first. */
+  /** Earliest first, 50 at most. */
   services: { name: string; spanCount: number; errorCount: number }[];
+  /** Services beyond these; left out when there are none. */
+  moreServiceCount?: number;
   spanCount: number;
+  /** As in `Trace`. */
+  droppedSpanCount?: number;
   errorCount: number;
   startTimeUnixNano: string;
   durationMs: number;

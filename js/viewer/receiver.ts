@@ -1,45 +1,19 @@
 /** `POST /v1/traces`: OTLP/HTTP. https://opentelemetry.io/docs/specs/otlp/#otlphttp */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { decodeJson, decodeProtobuf, encodeResponse, encodeStatus, type Attributes as Decoded, type Export, type Value } from 'webspan-viewer-decode';
+import { decodeJson, decodeProtobuf, encodeResponse, encodeStatus, type Attributes as Decoded, type Rejected, type Slice, type Value } from 'webspan-viewer-decode';
+import type { Bodies } from './bodies.js';
 import type { Attributes, AttributeValue, Span } from './model.js';
-
-/** As received, and once more after decompression. The OpenTelemetry Collector takes as much. */
-const MAX_BODY_BYTES = 20 * 1024 * 1024;
+import { INTERNAL, INVALID_ARGUMENT, NOT_FOUND, Refusal, RESOURCE_EXHAUSTED, UNIMPLEMENTED } from './refusal.js';
 
 /** Without it browsers remember a preflight for 5 s, and nearly every export would cost two round trips. */
 const PREFLIGHT_MAX_AGE_SECONDS = 7200;
-
-const DECOMPRESS: Record<string, (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>> = {
-  gzip: promisify(gunzip),
-  'x-gzip': promisify(gunzip),
-  deflate: promisify(inflate),
-  br: promisify(brotliDecompress),
-};
-
-/** Numbers of `google.rpc.Code`. */
-const INVALID_ARGUMENT = 3;
-const NOT_FOUND = 5;
-const RESOURCE_EXHAUSTED = 8;
-const UNIMPLEMENTED = 12;
-const INTERNAL = 13;
-
-class Refusal extends Error {
-  constructor(
-    readonly httpStatus: number,
-    readonly code: number,
-    message: string,
-  ) {
-    super(message);
-  }
-}
 
 /** Answers every request below `/v1/`. What arrived goes to `accept`; `complain` hears why something did not. */
 export async function receive(
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
+  bodies: Bodies,
   accept: (spans: Span[]) => void,
   complain: (message: string) => void,
 ): Promise<void> {
@@ -52,14 +26,15 @@ export async function receive(
   // A sender that got the type wrong is best told in what people can read.
   const json = mediaType(request) !== 'application/x-protobuf';
   try {
-    const found = await readExport(request, path);
-    accept(spansOf(found));
+    const found = await readExport(request, path, bodies);
+    accept(found.spans);
     if (found.rejectedSpans > 0) complain(`${found.rejectedSpans} rejected: ${found.rejection}`);
     answer(response, 200, json, encodeResponse(json, found.rejectedSpans, found.rejection));
   } catch (error) {
     if (request.destroyed && !request.complete) return; // The sender hung up.
     const refusal = error instanceof Refusal ? error : new Refusal(500, INTERNAL, `the viewer failed: ${String(error)}`);
     complain(`${request.method} ${path}: ${refusal.message}`);
+    if (refusal.httpStatus === 503) response.setHeader('Retry-After', '1');
     if (refusal.httpStatus === 405) response.setHeader('Allow', 'POST, OPTIONS');
     // Senders read no answer before they have written everything: take the rest of the body, and drop it.
     request.resume();
@@ -89,7 +64,7 @@ function allowPreflight(request: IncomingMessage, response: ServerResponse): voi
   response.writeHead(204).end();
 }
 
-async function readExport(request: IncomingMessage, path: string): Promise<Export> {
+async function readExport(request: IncomingMessage, path: string, bodies: Bodies): Promise<Rejected & { spans: Span[] }> {
   if (path === '/v1/metrics' || path === '/v1/logs') {
     const variable = path === '/v1/logs' ? 'OTEL_LOGS_EXPORTER' : 'OTEL_METRICS_EXPORTER';
     throw new Refusal(404, NOT_FOUND, `the viewer takes traces only; ${variable}=none keeps an SDK from sending others`);
@@ -100,50 +75,21 @@ async function readExport(request: IncomingMessage, path: string): Promise<Expor
   if (type !== 'application/x-protobuf' && type !== 'application/json') {
     throw new Refusal(415, INVALID_ARGUMENT, `Content-Type is "${type}", wanted application/x-protobuf or application/json`);
   }
-  const body = await decompressed(request, await readBody(request));
+  const body = await bodies.read(request);
+  const { spans, take } = collectSpans();
   try {
-    return type === 'application/json' ? decodeJson(body) : decodeProtobuf(body);
+    const rejected = type === 'application/json' ? decodeJson(body, take) : decodeProtobuf(body, take);
+    return { ...rejected, spans };
   } catch (error) {
-    // A trap of the wasm is a fault of ours, everything else one of the body's.
-    if (!(error instanceof Error) || error instanceof WebAssembly.RuntimeError) throw error;
+    // A trap of the wasm and a TypeError of `take` are faults of ours, everything else one of the body's.
+    if (!(error instanceof Error) || error instanceof WebAssembly.RuntimeError || error instanceof TypeError) throw error;
+    if (error instanceof RangeError) throw new Refusal(413, RESOURCE_EXHAUSTED, error.message);
     throw new Refusal(400, INVALID_ARGUMENT, error.message);
   }
 }
 
 function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bodyBytes = 0;
-  // Giving up must not destroy the stream: the answer goes out on the same connection.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bodyBytes += chunk.length;
-    if (bodyBytes > MAX_BODY_BYTES) throw tooLarge('the body');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-async function decompressed(request: IncomingMessage, body: Buffer): Promise<Buffer> {
-  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding === 'identity') return body;
-  const decompress = Object.hasOwn(DECOMPRESS, encoding) ? DECOMPRESS[encoding] : undefined;
-  if (decompress === undefined) {
-    throw new Refusal(415, INVALID_ARGUMENT, `Content-Encoding is "${encoding}", wanted gzip, deflate, br or none`);
-  }
-  try {
-    return await decompress(body, { maxOutputLength: MAX_BODY_BYTES });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge('the decompressed body');
-    throw new Refusal(400, INVALID_ARGUMENT, `the body is not ${encoding}: ${message}`);
-  }
-}
-
-function tooLarge(what: string): Refusal {
-  return new Refusal(413, RESOURCE_EXHAUSTED, `${what} is larger than ${MAX_BODY_BYTES} bytes`);
 }
 
 function answer(response: ServerResponse, httpStatus: number, json: boolean, body: Uint8Array): void {
@@ -154,22 +100,48 @@ function answer(response: ServerResponse, httpStatus: number, json: boolean, bod
   response.end(body);
 }
 
-function spansOf(found: Export): Span[] {
-  return found.groups.flatMap((group) => {
-    const resource = attributes(group.resource);
-    return group.spans.map((span) => ({
-      ...span,
-      attributes: attributes(span.attributes),
-      events: span.events.map((event) => ({ ...event, attributes: attributes(event.attributes) })),
-      links: span.links.map((link) => ({ ...link, attributes: attributes(link.attributes) })),
-      resource,
-      scope: group.scope,
-    }));
-  });
+/** `take` appends to `spans` what it is given. */
+function collectSpans(): { spans: Span[]; take: (slice: Slice) => void } {
+  const spans: Span[] = [];
+  let resource: Attributes = {};
+  let scope: Span['scope'] = { name: '', version: '' };
+  const take = (slice: Slice): void => {
+    if (slice.resource) resource = attributes(slice.resource);
+    if (slice.scope) scope = slice.scope;
+    for (const span of slice.spans) spans.push(spanOf(span, resource, scope));
+  };
+  return { spans, take };
 }
 
+/** Field by field: an object of which V8 knows all fields from the start takes 500 bytes less than `{ ...span }`. */
+function spanOf(decoded: Slice['spans'][number], resource: Attributes, scope: Span['scope']): Span {
+  return {
+    traceId: decoded.traceId,
+    spanId: decoded.spanId,
+    parentSpanId: decoded.parentSpanId,
+    name: decoded.name,
+    kind: decoded.kind,
+    startTimeUnixNano: decoded.startTimeUnixNano,
+    endTimeUnixNano: decoded.endTimeUnixNano,
+    flags: decoded.flags,
+    traceState: decoded.traceState,
+    attributes: attributes(decoded.attributes),
+    droppedAttributesCount: decoded.droppedAttributesCount,
+    events: decoded.events.map((event) => ({ ...event, attributes: attributes(event.attributes) })),
+    droppedEventsCount: decoded.droppedEventsCount,
+    links: decoded.links.map((link) => ({ ...link, attributes: attributes(link.attributes) })),
+    droppedLinksCount: decoded.droppedLinksCount,
+    status: decoded.status,
+    resource,
+    scope,
+  };
+}
+
+/** Makes use of the map, which nobody else has: a list of pairs would take four times as long. */
 function attributes(decoded: Decoded): Attributes {
-  return Object.fromEntries(Array.from(decoded, ([key, value]) => [key, plain(value)]));
+  const converted = decoded as Map<string, AttributeValue>;
+  for (const [key, value] of decoded) converted.set(key, plain(value));
+  return Object.fromEntries(converted);
 }
 
 function plain(value: Value): AttributeValue {

@@ -2,9 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isIP, type AddressInfo } from 'node:net';
+import { Bodies } from './bodies.js';
 import { receive } from './receiver.js';
 import { TraceStore, type TraceFilter } from './store.js';
-import { TraceStream } from './stream.js';
+import { MAX_STREAMS, TraceStream } from './stream.js';
+
+// Here is where the decoder's WebAssembly is loaded; the commands have its rules of what is a secret from here.
+export { redact } from 'webspan-viewer-decode';
 
 export interface ViewerOptions {
   /** 0 takes any that is free. @defaultValue 4318, the port of OTLP/HTTP */
@@ -13,6 +17,10 @@ export interface ViewerOptions {
   host?: string;
   /** Spans kept in memory; beyond them the traces that were longest without news are dropped. @defaultValue 20000 */
   maxSpans?: number;
+  /** Bytes of memory for these spans, by estimate; beyond them traces are dropped likewise. @defaultValue 134217728, 128 MiB */
+  maxBytes?: number;
+  /** Milliseconds that a request may take to arrive in full. @defaultValue 30000 */
+  requestTimeoutMs?: number;
   /** Hears why something that was sent could not be taken. */
   onComplaint?: (message: string) => void;
 }
@@ -25,8 +33,20 @@ export interface Viewer {
 
 export const DEFAULT_PORT = 4318;
 export const DEFAULT_HOST = '127.0.0.1';
-/** Some 100 MB at 5 KB for each span with its attributes and events. */
 export const DEFAULT_MAX_SPANS = 20_000;
+/** The spans above, at 6 KB for each with its attributes and events. */
+export const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
+
+/** Uploads on this machine are done in a fraction of it. Node's 300 s are for the internet. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** An answer of which the reader takes nothing for so long is given up. */
+const STALLED_MS = 30_000;
+/** Chromium opens 256 in all. */
+const MAX_CONNECTIONS = 512;
+/** Attributes that one question may name. Each is looked for in all spans. */
+const MAX_ATTRIBUTE_FILTERS = 20;
+/** Small items of a list are sent together. */
+const CHUNK_CHARS = 64 * 1024;
 
 const PAGE_FILES: Record<string, [file: string, contentType: string]> = {
   '/': ['index.html', 'text/html; charset=utf-8'],
@@ -47,25 +67,39 @@ const PAGE_HEADERS = {
 export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> {
   const host = options.host ?? DEFAULT_HOST;
   const complain = options.onComplaint ?? (() => undefined);
-  const store = new TraceStore(options.maxSpans ?? DEFAULT_MAX_SPANS);
+  const store = new TraceStore(options.maxSpans ?? DEFAULT_MAX_SPANS, options.maxBytes ?? DEFAULT_MAX_BYTES);
+  const bodies = new Bodies();
+  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const stream = new TraceStream((traceId) => store.summary(traceId));
   const page = readPage();
 
-  const server = createServer((request, response) => {
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
     response.setHeader('X-Content-Type-Options', 'nosniff');
     const url = parseUrl(request);
     if (url === undefined) {
       sendJson(response, 400, { error: `cannot read the address "${request.url}"` });
     } else if (url.pathname.startsWith('/v1/')) {
       const accept = (spans: Parameters<TraceStore['add']>[0]) => stream.changed(store.add(spans));
-      void receive(request, response, url.pathname, accept, complain);
+      void receive(request, response, url.pathname, bodies, accept, complain);
     } else {
-      const refusal = whyRefused(request, host);
+      const refusal = whyRefused(request, host, url.pathname);
       if (refusal !== undefined) sendJson(response, 403, { error: refusal });
       else if (url.pathname.startsWith('/api/')) answerApi(request, response, url, store, stream);
       else servePage(request, response, url.pathname, page);
     }
+  };
+  const timeouts = { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: requestTimeout / 4 };
+  const server = createServer(timeouts, (request, response) => {
+    try {
+      handle(request, response);
+    } catch (error) {
+      // One question that cannot be answered must not end the process with all that it holds.
+      complain(`${request.method} ${request.url}: the viewer failed: ${String(error)}`);
+      if (response.headersSent) response.destroy();
+      else sendJson(response, 500, { error: 'the viewer failed; its terminal says why' });
+    }
   });
+  server.maxConnections = MAX_CONNECTIONS;
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -104,14 +138,16 @@ function parseUrl(request: IncomingMessage): URL | undefined {
  * Traces tell much about what a developer works on; pages of other origins must not read them. The API sends no CORS
  * headers, but a page can give its own host name our address (DNS rebinding), and is then of our origin.
  */
-function whyRefused(request: IncomingMessage, listeningHost: string): string | undefined {
+function whyRefused(request: IncomingMessage, listeningHost: string, path: string): string | undefined {
   const host = request.headers.host ?? '';
   const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1').toLowerCase();
   const known = isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || name === listeningHost.toLowerCase();
   if (!known) return `the page was asked for as "${host}"; open it by its IP address or as localhost`;
-  if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] !== 'navigate') {
-    return 'other sites may not read traces';
-  }
+  // Links of other sites lead to the page; nobody has to follow one into the API.
+  const navigates = request.headers['sec-fetch-mode'] === 'navigate' && !path.startsWith('/api/');
+  const site = request.headers['sec-fetch-site'];
+  // Another port is another origin, but the same site.
+  if ((site === 'cross-site' || site === 'same-site') && !navigates) return 'other sites may not read traces';
   return undefined;
 }
 
@@ -140,22 +176,30 @@ function answerApi(request: IncomingMessage, response: ServerResponse, url: URL,
     store.clear();
     stream.cleared();
     response.writeHead(204).end();
-  } else if (traceId === undefined && !['/api/traces', '/api/services', '/api/stream'].includes(url.pathname)) {
+  } else if (traceId === undefined && !['/api/traces', '/api/services', '/api/counts', '/api/stream'].includes(url.pathname)) {
     sendJson(response, 404, { error: `nothing is at ${url.pathname}; a trace is at /api/traces/<32 hex digits>` });
   } else if (method !== 'GET') {
     refuseMethod(request, response, url.pathname === '/api/traces' ? 'GET, DELETE' : 'GET');
   } else if (traceId !== undefined) {
-    const trace = store.trace(traceId);
-    if (trace) sendJson(response, 200, trace);
-    else sendJson(response, 404, { error: `no trace ${traceId} is here` });
+    const spanIds = store.spanIds(traceId);
+    if (spanIds === undefined) {
+      sendJson(response, 404, { error: `no trace ${traceId} is here` });
+    } else {
+      const dropped = store.droppedSpanCount(traceId);
+      const tail = `]${dropped > 0 ? `,"droppedSpanCount":${dropped}` : ''}}`;
+      void sendList(response, `{"traceId":"${traceId}","spans":[`, spanIds, (spanId) => store.span(traceId, spanId), tail);
+    }
   } else if (url.pathname === '/api/stream') {
-    stream.open(response);
+    if (stream.hasRoom) stream.open(response);
+    else sendJson(response, 503, { error: `${MAX_STREAMS} streams are open, and more are not wanted; close a page of the viewer` });
   } else if (url.pathname === '/api/services') {
     sendJson(response, 200, store.services());
+  } else if (url.pathname === '/api/counts') {
+    sendJson(response, 200, store.counts);
   } else {
     const filter = readFilter(url.searchParams);
     if (typeof filter === 'string') sendJson(response, 400, { error: filter });
-    else sendJson(response, 200, store.summaries(filter));
+    else void sendList(response, '[', store.find(filter), (id) => store.summary(id), ']');
   }
 }
 
@@ -167,6 +211,8 @@ function readFilter(query: URLSearchParams): TraceFilter | string {
     errors: ['1', 'true'].includes(query.get('errors') ?? ''),
     attributes: query.getAll('attribute').filter(Boolean).map(parseAttribute),
   };
+  const wanted = filter.attributes!.length;
+  if (wanted > MAX_ATTRIBUTE_FILTERS) return `attribute is there ${wanted} times, wanted ${MAX_ATTRIBUTE_FILTERS} at most`;
   for (const key of ['minDurationMs', 'limit'] as const) {
     const given = query.get(key);
     if (!given) continue;
@@ -197,4 +243,42 @@ function sendJson(response: ServerResponse, status: number, value: unknown): voi
     'Cross-Origin-Resource-Policy': 'same-origin',
   });
   response.end(body);
+}
+
+/**
+ * A list of what is stored, read item by item as fast as the reader takes it: in one piece it could be longer than a string can be, and a reader
+ * that stops would keep in memory what the store has dropped long since. Items that are gone by then are left out.
+ */
+async function sendList(response: ServerResponse, head: string, ids: readonly string[], read: (id: string) => unknown, tail: string): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'Cross-Origin-Resource-Policy': 'same-origin' });
+  response.setTimeout(STALLED_MS, () => response.destroy());
+  try {
+    let text = head;
+    let separator = '';
+    for (const id of ids) {
+      const item = read(id);
+      if (item === undefined) continue;
+      text += separator + JSON.stringify(item);
+      separator = ',';
+      if (text.length < CHUNK_CHARS) continue;
+      const takesMore = response.write(text);
+      text = '';
+      if (!takesMore && !response.destroyed) await drained(response);
+      if (response.destroyed) return;
+    }
+    response.end(text + tail);
+  } catch {
+    // The status is sent already: only a list that breaks off tells that it is not whole.
+    response.destroy();
+  }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }

@@ -35,7 +35,7 @@ export function arrange(spans: readonly Span[]): Timeline {
     if (parent === undefined) roots.push(node);
     else parent.children.push(node);
   }
-  roots.push(...cutLoops(bySpanId, roots));
+  for (const cut of cutLoops(bySpanId, roots)) roots.push(cut);
 
   for (const node of preorder(roots)) {
     for (const child of node.children) correctClock(child, node);

@@ -2,6 +2,7 @@
 // nothing is thrown at it. Seeded trials, each in a frame with webspan and in one without; WEBSPAN_FUZZ_SECONDS for more of them, WEBSPAN_FUZZ_SEED for others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inTime } from '../harness/browser.mjs';
 import { echo, page as html } from '../harness/site.mjs';
 import { stage } from './stage.mjs';
 
@@ -78,7 +79,7 @@ function random(seed) {
 }
 
 test(`functions that a page has replaced: trials from seed ${SEED}`, { timeout: (SECONDS + 60) * 1000 }, async (t) => {
-  const { page } = await stage(t, { routes: { '/frame': html({ head: `<script>${prelude}</script>` }), '/nowhere/v1/traces': echo(), '/echo': echo() } });
+  let { page, context, site } = await stage(t, { routes: { '/frame': html({ head: `<script>${prelude}</script>` }), '/nowhere/v1/traces': echo(), '/echo': echo() } });
   const names = await page.evaluate((holders) => Object.fromEntries(holders.map((holder) => {
     const object = holder.split('.').reduce((from, name) => from[name], window);
     const usable = (name) => { const { value, get } = Object.getOwnPropertyDescriptor(object, name); return (typeof value === 'function' || !!get) && !/^(constructor|location|document|window|top|parent|fetch|close|stop)$/.test(name) && !(holder === 'window' && /^[A-Z]/.test(name)); };
@@ -87,13 +88,24 @@ test(`functions that a page has replaced: trials from seed ${SEED}`, { timeout: 
   const pick = random(SEED);
   const one = (list) => list[pick(list.length)];
   const ways = ['throws', 'gives nothing', 'gives text', 'gives itself', 'calls fetch', 'is no function', 'is missing'];
-  const outcome = (trial) => page.evaluate((trial) => new Promise((resolve) => {
+  const play = (trial) => page.evaluate((trial) => new Promise((resolve) => {
     const frame = document.createElement('iframe');
     const limit = setTimeout(() => (frame.remove(), resolve(['never ended'])), 4000);
     window.note = (...seen) => (clearTimeout(limit), frame.remove(), resolve(seen));
     frame.src = `/frame#${encodeURIComponent(JSON.stringify(trial))}`;
     document.body.append(frame);
   }), trial);
+  /** A replacement may end a page for good: the next trial has another. */
+  const outcome = async (trial) => {
+    try {
+      return await inTime(play(trial), 'a trial', 15_000);
+    } catch (error) {
+      await inTime(page.close(), 'closing a page', 5000).catch(() => {});
+      page = await context.newPage();
+      await page.goto(site.url('/'));
+      return [`the page ended: ${error.message}`];
+    }
+  };
   const wrong = [];
   let trials = 0;
   for (const startMs = performance.now(); performance.now() - startMs < SECONDS * 1000; trials++) {
@@ -103,7 +115,7 @@ test(`functions that a page has replaced: trials from seed ${SEED}`, { timeout: 
     });
     const trial = { poisons, when: one(['before', 'after']), started: !!pick(2) };
     const without = await outcome(trial);
-    if (without[0] === 'never ended') continue;
+    if (/^(never|the page) ended/.test(without[0])) continue;
     const traced = await outcome({ ...trial, traced: true });
     if (JSON.stringify(traced) !== JSON.stringify(without)) wrong.push(`${JSON.stringify(trial)}\n  without: ${without.join(' | ')}\n  with:    ${traced.join(' | ')}`);
   }

@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
+import { cratesOf } from '../../js/build/notices.mjs';
 import { projectDir } from '../../js/build/setup.mjs';
 import { sampleExport } from '../harness/sample-export.mjs';
 import { installApp, pack } from './package.mjs';
@@ -29,6 +30,7 @@ test('it holds what it is made of, and nothing else', () => {
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'dist/THIRD-PARTY-NOTICES.txt',
     'dist/captures.global.js',
     'dist/captures.global.js.map',
     'dist/captures.js',
@@ -38,6 +40,7 @@ test('it holds what it is made of, and nothing else', () => {
     'dist/index.js',
     'dist/index.js.map',
     'dist/outbox.js',
+    'dist/viewer/THIRD-PARTY-NOTICES.txt',
     'dist/viewer/cli.js',
     'dist/viewer/decode_bg.wasm',
     'dist/viewer/page/favicon.svg',
@@ -51,6 +54,29 @@ test('it holds what it is made of, and nothing else', () => {
     'package.json',
   ];
   assert.deepEqual(files.filter((file) => !file.endsWith('.d.ts')), expected);
+});
+
+test('whoever wrote a part of it is named, with the license', () => {
+  const page = read('dist/THIRD-PARTY-NOTICES.txt');
+  const viewer = read('dist/viewer/THIRD-PARTY-NOTICES.txt');
+  const named = (notices) => new Set([...notices.matchAll(/^- (\S+) (\S+), /gm)].map(([, name, version]) => `${name} ${version}`));
+  const [inPage, inViewer] = [named(page), named(viewer)];
+  const linked = (...args) => cratesOf(...args).map(({ name, version }) => `${name} ${version}`);
+  const crates = linked('webspan-viewer-decode');
+  for (const name of ['serde', 'serde-wasm-bindgen', 'serde_json', 'wasm-bindgen', 'js-sys', 'prost', 'bytes', 'base64']) assert.ok(crates.some((crate) => crate.startsWith(`${name} `)), name);
+  assert.deepEqual(crates.filter((crate) => !inViewer.has(crate)), []);
+  assert.deepEqual(linked('webspan', ['--no-default-features', '--features', 'page']).filter((crate) => !inPage.has(crate)), []);
+  // What panics say tells which crates are really in there.
+  const compiled = readFileSync(join(dir, 'dist/viewer/decode_bg.wasm'), 'latin1');
+  for (const [, crate] of compiled.matchAll(/crates\/[\w.-]+\/([\w-]+-\d[\w.]*)\//g)) assert.ok(inViewer.has(crate.replace(/-(?=\d)/, ' ')), crate);
+  for (const [notices, holders] of [
+    [page, ['web-vitals', 'wasm-bindgen', "Rust's standard library", 'Copyright (c) 2014 Alex Crichton']],
+    [viewer, ["Rust's standard library", 'dlmalloc', 'Copyright (c) 2014 Alex Crichton', 'Copyright (c) 2018 Carl Lerche', 'UNICODE LICENSE V3']],
+  ]) {
+    for (const text of [...holders, 'Permission is hereby granted', 'Apache License']) assert.ok(notices.includes(text), text);
+    // Each work that is listed stands above a text, too.
+    for (const work of named(notices)) assert.ok(notices.split(work).length > 2, work);
+  }
 });
 
 test('all that package.json names is there, and the command can be run', () => {

@@ -26,6 +26,30 @@ test('tells its version and how it is used', () => {
   const { status, stdout } = webspan('viewer', '--help');
   assert.equal(status, 0);
   assert.match(stdout, /--port <number> .*default 4318/);
+  assert.match(stdout, /--max-bytes <number> +bytes of memory[^-]*default 134217728, 128 MiB/);
+});
+
+test('no argument steers the terminal that shows why it was refused, nor does a secret in it stay there', () => {
+  const escapes = '\x1b]0;title\x07\x9b2J\x7f\u202e\u2028\n';
+  const table = [
+    [[`view${escapes}`], 'view'],
+    [['https://user:SECRET@otel.example.com'], 'otel.example.com'],
+    [[`--${escapes}`], '--'],
+    [['viewer', '--port', `80${escapes}`], '80'],
+    [['viewer', `extra${escapes}`], 'extra'],
+    [['viewer', `--host${escapes}`], '--host'],
+    [['viewer', 'https://otel.example.com/?api_key=SECRET'], 'otel.example.com'],
+    [['viewer', `--hcaik01SECRET${'0a'.repeat(20)}`], 'Unknown option'],
+    [['viewer', '--host', `no-such-host${escapes}.invalid`, '--port', '0'], 'webspan viewer: '],
+  ];
+  for (const [args, shown] of table) {
+    const { status, stdout, stderr } = webspan(...args);
+    assert.ok(status > 0);
+    assert.equal(stdout, '');
+    assert.ok(stderr.includes(shown), stderr);
+    assert.doesNotMatch(stderr, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]|SECRET|^ +at /m);
+    assert.ok(stderr.trimEnd().split('\n').length <= 2, stderr);
+  }
 });
 
 test('names what it does not understand, with exit code 2', () => {
@@ -38,6 +62,10 @@ test('names what it does not understand, with exit code 2', () => {
     [['viewer', '--port', 'http'], /--port is "http", wanted a whole number from 0 to 65535/],
     [['viewer', '--port', '65536'], /--port is "65536"/],
     [['viewer', '--max-spans', '0'], /--max-spans is "0", wanted a whole number from 1/],
+    [['viewer', '--max-bytes', '50MB'], /--max-bytes is "50MB", wanted a whole number from 1 to \d+/],
+    [['viewer', '--max-bytes', '-1'], /--max-bytes/],
+    [['viewer', '--max-bytes', '1e9'], /--max-bytes is "1e9"/],
+    [['viewer', '--max-bytes', '9007199254740991'], /--max-bytes is "9007199254740991", wanted a whole number from 1 to \d+/],
     [['viewer', 'extra'], /Unexpected argument 'extra'/],
   ];
   for (const [args, message] of table) {

@@ -17,8 +17,8 @@ before(async () => (browser = await launchBrowser()));
 after(() => browser.close());
 
 /** A viewer and its page; what the page complains about in its console fails the test, unless it was expected. */
-async function open(t, { viewport = DESKTOP, hash = '', sent = [], expected = /^$/ } = {}) {
-  const viewer = await viewerFor(t);
+async function open(t, { viewport = DESKTOP, hash = '', sent = [], expected = /^$/, limits = {} } = {}) {
+  const viewer = await viewerFor(t, limits);
   for (const body of sent) assert.equal((await viewer.post(body)).status, 200);
   const context = await browser.newContext({ viewport, permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await context.newPage();
@@ -73,6 +73,19 @@ test('traces appear while the page is open', async (t) => {
 
   await page.getByRole('button', { name: 'Clear' }).click();
   await page.getByText('Waiting for traces').waitFor();
+});
+
+test('what was dropped to keep to the limits is said where the traces are counted', async (t) => {
+  const s = inTrace(TRACE_ID);
+  const many = from(FLASK, scope, ...[1, 2, 3, 4, 5].map((id) => s({ id, name: `span ${id}`, from: id, to: id + 1 })));
+  const { viewer, page } = await open(t, { limits: { maxSpans: 3 }, sent: [request(from(FLASK, scope, inTrace('1'.repeat(32))({ id: 1, name: 'old' }))), request(many)] });
+  await becomes(() => texts(page.locator('.list-heading')), ['1 trace, newest first · 1 older trace, 3 spans in all, dropped to keep to 3 spans and 134 MB']);
+  assert.equal(await page.locator('.trace-spans').textContent(), '3 spans of 5');
+  await page.locator('.trace-row').click();
+  await becomes(async () => (await texts(page.locator('.fact'))).slice(2, 4), ['3 spans', '2 older spans dropped']);
+  await page.goto(`${viewer.url}/#/`);
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await becomes(() => texts(page.locator('.list-heading')), ['']);
 });
 
 test('filters narrow the list and stand in the address', async (t) => {

@@ -102,6 +102,55 @@ test('takes enum names, integers beyond 2^53 and an attribute called __proto__',
   assert.match(text, /"__proto__":"kept"/);
 });
 
+test('keeps every kind of value, and names that objects have by themselves, wherever attributes are', async (t) => {
+  const viewer = await viewerFor(t);
+  const odd = [
+    { key: '__proto__', value: { kvlistValue: { values: [{ key: '__proto__', value: { kvlistValue: { values: [attribute('polluted', true)] } } }] } } },
+    attribute('constructor', 'kept'),
+    attribute('10', 'a number as a name'),
+    attribute('twice', 1),
+    { key: 'empty', value: {} },
+    { key: 'nothing' },
+    { key: 'list', value: { arrayValue: { values: [{}, { kvlistValue: { values: [attribute('a', -0.5)] } }, { arrayValue: {} }] } } },
+    { key: 'safe', value: { intValue: '-9007199254740991' } },
+    { key: 'unsafe', value: { intValue: '9007199254740992' } },
+    { key: 'infinite', value: { doubleValue: '-Infinity' } },
+    { key: 'bytes', value: { bytesValue: 'AP8=' } },
+    attribute('text', 'é\u0000\ud83d\ude00'),
+    attribute('twice', 2),
+  ];
+  const one = { ...inTrace(TRACE_ID)({ id: 1, name: 'a' }), attributes: odd };
+  one.events = [{ timeUnixNano: '1', name: 'e', attributes: odd }];
+  one.links = [{ traceId: TRACE_ID, spanId: spanId(1), attributes: odd }];
+  assert.equal((await viewer.post(request({ resource: { attributes: odd }, scopeSpans: [{ scope, spans: [one] }] }))).status, 200);
+  const { spans: [stored] } = await viewer.api(`/traces/${TRACE_ID}`);
+  const expected = JSON.parse(`{
+    "10": "a number as a name", "__proto__": { "__proto__": { "polluted": true } }, "constructor": "kept", "twice": 2, "empty": null,
+    "nothing": null, "list": [null, { "a": -0.5 }, []], "safe": -9007199254740991, "unsafe": "9007199254740992", "infinite": "-Infinity",
+    "bytes": "AP8=", "text": "é\\u0000\ud83d\ude00"
+  }`);
+  for (const attributes of [stored.attributes, stored.events[0].attributes, stored.links[0].attributes, stored.resource]) {
+    assert.equal(JSON.stringify(attributes), JSON.stringify(expected));
+  }
+});
+
+test('spans keep their own resource and scope, however many of each are in a request', async (t) => {
+  const viewer = await viewerFor(t);
+  let id = 0;
+  const spans = (count) => Array.from({ length: count }, () => inTrace(TRACE_ID)({ id: ++id, name: String(id) }));
+  const counts = [[1, 250, 100], [0, 3], [99, 101], [0], [200]];
+  const expected = counts.flatMap((ofResource, resource) =>
+    ofResource.flatMap((count, scope) => Array(count).fill(`resource ${resource}, scope ${scope}`)));
+  const resourceSpans = counts.map((ofResource, resource) => ({
+    resource: { attributes: [attribute('service.name', `resource ${resource}`)] },
+    scopeSpans: ofResource.map((count, scope) => ({ scope: { name: `scope ${scope}` }, spans: spans(count) })),
+  }));
+  assert.equal((await viewer.post(request(...resourceSpans))).status, 200);
+  const { spans: stored } = await viewer.api(`/traces/${TRACE_ID}`);
+  assert.deepEqual(stored.map(({ name }) => Number(name)), expected.map((_, index) => index + 1));
+  assert.deepEqual(stored.map(({ resource, scope }) => `${resource['service.name']}, ${scope.name}`), expected);
+});
+
 test('takes compressed bodies', async (t) => {
   const viewer = await viewerFor(t);
   const encodings = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync };
@@ -227,6 +276,12 @@ test('shows traces to nobody but its own page', async (t) => {
   assert.equal(await asked({ Host: `rebound.example:${port}` }, '/'), 403);
   assert.equal(await asked({ Host: `127.0.0.1.rebound.example:${port}` }), 403);
   assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' }), 403);
+  // A page of another port of this machine, and a frame or a window that another site opens.
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'cors' }), 403);
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' }), 403);
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' }, '/'), 200, 'a link to the page');
+  assert.equal(await asked({ Host: `127.0.0.1:${port}`, 'Sec-Fetch-Site': 'none', 'Sec-Fetch-Mode': 'navigate' }), 200, 'typed into the address bar');
+  for (const host of ['', '127.0.0.1.', `localhost.:${port}`, `user@127.0.0.1:${port}`, `127.0.0.1:${port}.rebound.example`]) assert.equal(await asked({ Host: host }), 403, host);
   const response = await fetch(`${viewer.url}/api/traces`, { headers: { Origin: 'https://shop.example' } });
   assert.equal(response.headers.get('access-control-allow-origin'), null);
   assert.equal(response.headers.get('cross-origin-resource-policy'), 'same-origin');

@@ -1,5 +1,5 @@
 /** The viewer's JSON API, from the page. */
-import type { Trace, TraceSummary } from '../model.js';
+import type { StoreCounts, Trace, TraceSummary } from '../model.js';
 
 /** More would be a long scroll; filters find the rest. */
 const LIST_LIMIT = 200;
@@ -12,6 +12,10 @@ export async function fetchSummaries(filters: URLSearchParams): Promise<TraceSum
 
 export async function fetchServices(): Promise<string[]> {
   return (await get('/api/services')) as string[];
+}
+
+export async function fetchCounts(): Promise<StoreCounts> {
+  return (await get('/api/counts')) as StoreCounts;
 }
 
 /** Undefined when the trace is not there (any more). */

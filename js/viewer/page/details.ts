@@ -80,7 +80,7 @@ function section(title: string, ...content: Child[]): HTMLElement {
 }
 
 function dropped(droppedCount: number): Child {
-  return droppedCount > 0 && h('p', { class: 'note' }, `${droppedCount} more were dropped by the sender's limits.`);
+  return droppedCount > 0 && h('p', { class: 'note' }, `${droppedCount} more were dropped by the sender's limits or the viewer's.`);
 }
 
 /** `findable`: each value leads to the traces that have it, which the server can only tell of spans and resources. */

@@ -39,6 +39,10 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 }
 
+export function megabytes(bytes: number): string {
+  return `${digits(bytes / 1e6)} MB`;
+}
+
 export function attributeText(value: AttributeValue): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -1,9 +1,9 @@
 /** The list of traces, newest first, and its filters. */
-import type { TraceSummary } from '../model.js';
-import { fetchSummaries } from './api.js';
+import type { StoreCounts, TraceSummary } from '../model.js';
+import { fetchCounts, fetchSummaries } from './api.js';
 import { h, icon } from './dom.js';
 import { FilterBar } from './filters.js';
-import { count, date, duration, timeOfDay } from './format.js';
+import { count, date, duration, megabytes, timeOfDay } from './format.js';
 import type { View } from './main.js';
 import { listPath, replaceRoute, tracePath } from './route.js';
 import { colourOf, knownServices, refreshServices, serviceChip } from './services.js';
@@ -90,8 +90,9 @@ export class ListView implements View {
   async #refresh(): Promise<void> {
     const asked = ++this.#asked;
     let summaries: TraceSummary[];
+    let counts: StoreCounts;
     try {
-      summaries = await fetchSummaries(this.#filters);
+      [summaries, counts] = await Promise.all([fetchSummaries(this.#filters), fetchCounts()]);
       if (summaries.some((summary) => summary.services.some((service) => !knownServices().includes(service.name)))) await refreshServices();
       this.#bar.offerServices();
     } catch (error) {
@@ -99,10 +100,10 @@ export class ListView implements View {
       return;
     }
     // An answer that was overtaken by the next one is old news.
-    if (asked === this.#asked) this.#show(summaries);
+    if (asked === this.#asked) this.#show(summaries, counts);
   }
 
-  #show(summaries: TraceSummary[]): void {
+  #show(summaries: TraceSummary[], counts: StoreCounts): void {
     const longestMs = summaries.reduce((most, summary) => Math.max(most, summary.durationMs), 0);
     const before = this.#rows;
     const focusedId = [...before].find(([, row]) => row.element === document.activeElement)?.[0];
@@ -119,13 +120,22 @@ export class ListView implements View {
     if (focusedId !== undefined) this.#rows.get(focusedId)?.element.focus({ preventScroll: true });
 
     const filtered = this.#filters.size > 0;
-    this.#heading.replaceChildren(summaries.length === 0 ? '' : `${count(summaries.length, 'trace')}${filtered ? ' match' : ''}, newest first`);
+    const found = summaries.length === 0 ? [] : [`${count(summaries.length, 'trace')}${filtered ? ' match' : ''}, newest first`];
+    this.#heading.replaceChildren([...found, ...lost(counts)].join(' · '));
     this.#notice.replaceChildren(...(summaries.length > 0 ? [] : [filtered ? noMatch() : howToSend()]));
   }
 }
 
+/** What is not here any more, and why. */
+function lost({ droppedTraceCount, droppedSpanCount, maxSpans, maxBytes }: StoreCounts): string[] {
+  if (droppedSpanCount === 0) return [];
+  return [
+    `${count(droppedTraceCount, 'older trace')}, ${count(droppedSpanCount, 'span')} in all, dropped to keep to ${count(maxSpans, 'span')} and ${megabytes(maxBytes)}`,
+  ];
+}
+
 function rowOf(summary: TraceSummary, longestMs: number): HTMLAnchorElement {
-  const { rootName, rootDetail, rootService, rootArrived, services, spanCount, errorCount, startTimeUnixNano, durationMs } = summary;
+  const { rootName, rootDetail, rootService, rootArrived, services, moreServiceCount, spanCount, droppedSpanCount, errorCount, startTimeUnixNano, durationMs } = summary;
   return h(
     'a',
     { class: 'trace-row', href: tracePath(summary.traceId), 'data-trace-id': summary.traceId, style: { '--service': colourOf(rootService) } },
@@ -137,14 +147,18 @@ function rowOf(summary: TraceSummary, longestMs: number): HTMLAnchorElement {
       rootDetail !== '' && h('span', { class: 'detail' }, rootDetail),
       !rootArrived && h('span', { class: 'tag', title: 'The first span of this trace has not arrived' }, 'root missing'),
     ),
-    h('span', { class: 'trace-services' }, ...services.map((service) => serviceChip(service.name, service))),
+    h('span', { class: 'trace-services' }, ...services.map((service) => serviceChip(service.name, service)), moreServiceCount !== undefined && h('span', { class: 'muted' }, `+${moreServiceCount}`)),
     h(
       'span',
       { class: 'trace-duration' },
       h('span', { class: 'meter' }, h('span', { style: { width: `${longestMs > 0 ? (durationMs / longestMs) * 100 : 0}%` } })),
       h('span', { class: 'number' }, duration(durationMs)),
     ),
-    h('span', { class: 'trace-spans number' }, count(spanCount, 'span')),
+    h(
+      'span',
+      { class: 'trace-spans number', title: droppedSpanCount !== undefined && `The oldest ${count(droppedSpanCount, 'span')} of it dropped: it alone exceeds the limits` },
+      droppedSpanCount === undefined ? count(spanCount, 'span') : `${count(spanCount, 'span')} of ${(spanCount + droppedSpanCount).toLocaleString('en')}`,
+    ),
     h('span', { class: 'trace-errors' }, errorCount > 0 && h('span', { class: 'error-count' }, icon('error'), count(errorCount, 'error'))),
   );
 }

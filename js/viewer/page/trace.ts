@@ -119,6 +119,8 @@ export class TraceView implements View {
         h('span', { class: 'fact', title: date(timeline.startTimeUnixNano) }, timeOfDay(timeline.startTimeUnixNano)),
         h('span', { class: 'fact strong' }, duration(timeline.durationMs)),
         h('span', { class: 'fact' }, count(trace.spans.length, 'span')),
+        trace.droppedSpanCount !== undefined &&
+          h('span', { class: 'fact', title: 'This trace alone exceeds the limits of the viewer' }, `${count(trace.droppedSpanCount, 'older span')} dropped`),
         errors > 0 && h('span', { class: 'fact error-count' }, icon('error'), count(errors, 'error')),
         orphans > 0 && h('span', { class: 'fact' }, `${count(orphans, 'span')} without ${orphans === 1 ? 'its' : 'their'} parent`),
         h('span', { class: 'legend' }, ...Array.from(perService, ([name, counts]) => serviceChip(name, counts))),

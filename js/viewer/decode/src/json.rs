@@ -3,6 +3,7 @@
 //! More forgiving than the specification where senders are known to differ: enums also by name, integers as numbers
 //! or as text. Unknown keys are skipped. An error says where in the document it is.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use base64::Engine;
@@ -13,35 +14,57 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
-use serde_json::Value;
+
+use crate::limits::{Count, Excess, MAX_VALUES};
+use crate::tree::{self, Tree};
 
 pub fn decode(body: &[u8]) -> Result<ExportTraceServiceRequest, Error> {
-    let document: Value = serde_json::from_slice(body).map_err(|error| Error(format!("not JSON: {error}")))?;
+    let mut count = Count::default();
+    let document = match tree::read(body, &mut count) {
+        Ok(document) => document,
+        Err(_) if count.values() > MAX_VALUES => return Err(Excess::Values.into()),
+        Err(error) => return Err(Error::Malformed(format!("not JSON: {error}"))),
+    };
+    let count = RefCell::new(count);
     let root = Node { value: Some(&document), place: Place::Root };
     root.must_be_object()?;
-    Ok(ExportTraceServiceRequest { resource_spans: root.field("resourceSpans").each(resource_spans)? })
+    let resource_spans = root.field("resourceSpans").each(|node| resource_spans(node, &count))?;
+    Ok(ExportTraceServiceRequest { resource_spans })
 }
 
 #[derive(Debug, PartialEq)]
-pub struct Error(String);
+pub enum Error {
+    /// It says where.
+    Malformed(String),
+    TooLarge(Excess),
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(&self.0)
+        match self {
+            Error::Malformed(message) => formatter.write_str(message),
+            Error::TooLarge(excess) => excess.fmt(formatter),
+        }
     }
 }
 
 impl std::error::Error for Error {}
 
-fn resource_spans(node: &Node) -> Result<ResourceSpans, Error> {
+impl From<Excess> for Error {
+    fn from(excess: Excess) -> Error {
+        Error::TooLarge(excess)
+    }
+}
+
+fn resource_spans(node: &Node, count: &RefCell<Count>) -> Result<ResourceSpans, Error> {
     Ok(ResourceSpans {
         resource: Some(Resource { attributes: node.field("resource").field("attributes").each(key_value)?, ..Default::default() }),
-        scope_spans: node.field("scopeSpans").each(scope_spans)?,
+        scope_spans: node.field("scopeSpans").each(|node| scope_spans(node, count))?,
         schema_url: node.field("schemaUrl").text()?,
     })
 }
 
-fn scope_spans(node: &Node) -> Result<ScopeSpans, Error> {
+fn scope_spans(node: &Node, count: &RefCell<Count>) -> Result<ScopeSpans, Error> {
     let scope = node.field("scope");
     Ok(ScopeSpans {
         scope: Some(InstrumentationScope {
@@ -49,7 +72,10 @@ fn scope_spans(node: &Node) -> Result<ScopeSpans, Error> {
             version: scope.field("version").text()?,
             ..Default::default()
         }),
-        spans: node.field("spans").each(span)?,
+        spans: node.field("spans").each(|node| {
+            count.borrow_mut().add_span()?;
+            span(node)
+        })?,
         schema_url: node.field("schemaUrl").text()?,
     })
 }
@@ -138,7 +164,7 @@ fn any_value(node: &Node) -> Result<AnyValue, Error> {
 
 /// A value of the document that knows where it stands. Absent and `null` both mean the default, as in protobuf's JSON.
 struct Node<'a> {
-    value: Option<&'a Value>,
+    value: Option<&'a Tree<'a>>,
     place: Place<'a>,
 }
 
@@ -165,7 +191,7 @@ impl<'a> Node<'a> {
         Node { value: self.value.and_then(|value| value.get(name)), place: Place::Field(&self.place, name) }
     }
 
-    fn present(&self) -> Option<&'a Value> {
+    fn present(&self) -> Option<&'a Tree<'a>> {
         self.value.filter(|value| !value.is_null())
     }
 
@@ -174,17 +200,20 @@ impl<'a> Node<'a> {
     }
 
     fn wanted<T>(&self, what: &str) -> Result<T, Error> {
-        let mut given = self.value.map(Value::to_string).unwrap_or_default();
+        let mut given = String::new();
+        if let Some(value) = self.value {
+            value.write_start(GIVEN_CHARS, &mut given);
+        }
         if let Some((cut, _)) = given.char_indices().nth(GIVEN_CHARS) {
             given.truncate(cut);
             given.push('…');
         }
-        Err(Error(format!("{}: wanted {what}, got {given}", self.place)))
+        Err(Error::Malformed(format!("{}: wanted {what}, got {given}", self.place)))
     }
 
     fn must_be_object(&self) -> Result<(), Error> {
         match self.present() {
-            None | Some(Value::Object(_)) => Ok(()),
+            None | Some(Tree::Object(_)) => Ok(()),
             Some(_) => self.wanted("an object"),
         }
     }
@@ -192,7 +221,7 @@ impl<'a> Node<'a> {
     fn each<T>(&self, read: impl Fn(&Node) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         let items = match self.present() {
             None => return Ok(Vec::new()),
-            Some(Value::Array(items)) => items,
+            Some(Tree::List(items)) => items,
             Some(_) => return self.wanted("an array"),
         };
         items
@@ -209,7 +238,7 @@ impl<'a> Node<'a> {
     fn text(&self) -> Result<String, Error> {
         match self.present() {
             None => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text.clone()),
+            Some(Tree::Text(text)) => Ok(text.as_ref().into()),
             Some(_) => self.wanted("a string"),
         }
     }
@@ -217,7 +246,7 @@ impl<'a> Node<'a> {
     fn boolean(&self) -> Result<bool, Error> {
         match self.present() {
             None => Ok(false),
-            Some(Value::Bool(yes)) => Ok(*yes),
+            Some(Tree::Bool(yes)) => Ok(*yes),
             Some(_) => self.wanted("true or false"),
         }
     }
@@ -225,8 +254,8 @@ impl<'a> Node<'a> {
     fn integer<T: Integer>(&self) -> Result<T, Error> {
         let number = match self.present() {
             None => return Ok(T::default()),
-            Some(Value::Number(number)) => T::try_from(number.as_i128().unwrap_or(i128::MAX)).ok(),
-            Some(Value::String(text)) => text.parse().ok(),
+            Some(Tree::Number(number)) => T::try_from(number.as_i128().unwrap_or(i128::MAX)).ok(),
+            Some(Tree::Text(text)) => text.parse().ok(),
             Some(_) => None,
         };
         number.map_or_else(|| self.wanted(T::WANTED), Ok)
@@ -235,9 +264,9 @@ impl<'a> Node<'a> {
     fn double(&self) -> Result<f64, Error> {
         let number = match self.present() {
             None => return Ok(0.0),
-            Some(Value::Number(number)) => number.as_f64(),
+            Some(Tree::Number(number)) => number.as_f64(),
             // Rust reads "NaN", "Infinity" and "-Infinity" as protobuf's JSON writes them.
-            Some(Value::String(text)) => text.parse().ok(),
+            Some(Tree::Text(text)) => text.parse().ok(),
             Some(_) => None,
         };
         number.map_or_else(|| self.wanted("a number"), Ok)
@@ -246,7 +275,7 @@ impl<'a> Node<'a> {
     /// Enums are open: a number that has no name yet is kept.
     fn enumeration(&self, by_name: impl Fn(&str) -> Option<i32>) -> Result<i32, Error> {
         match self.present() {
-            Some(Value::String(name)) => by_name(name).map_or_else(|| self.wanted("an enum's number or name"), Ok),
+            Some(Tree::Text(name)) => by_name(name).map_or_else(|| self.wanted("an enum's number or name"), Ok),
             _ => self.integer(),
         }
     }
@@ -299,6 +328,7 @@ impl Integer for i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_SPANS;
 
     fn one_span(span: &str) -> Result<Span, String> {
         let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
@@ -399,6 +429,30 @@ mod tests {
     fn a_long_wrong_value_is_cut_in_the_message() {
         let error = one_span(&format!(r#"{{"name":["{}"]}}"#, "é".repeat(1000))).unwrap_err();
         assert!(error.ends_with("é…") && error.chars().count() < 150, "{error}");
+    }
+
+    #[test]
+    fn a_document_with_too_much_in_it_is_refused_before_it_is_built() {
+        let within = |place: &str, what: &str, times: u32| {
+            let many = vec![what; times as usize].join(",");
+            decode(place.replace('*', &many).as_bytes()).map(drop)
+        };
+        let too_many = MAX_VALUES + 1;
+        for what in ["0", "[]", "{}", r#""""#, "null"] {
+            assert_eq!(within(r#"{"unknown":[*]}"#, what, too_many), Err(Error::TooLarge(Excess::Values)), "{what}");
+        }
+        for place in ["[*", "[[[*]]]", r#"{"resourceSpans":[*]}"#] {
+            assert_eq!(within(place, "[]", too_many), Err(Error::TooLarge(Excess::Values)), "{place}");
+        }
+        let spans = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[*]},{"spans":[{}]}]}]}"#;
+        assert_eq!(within(spans, "{}", MAX_SPANS), Err(Error::TooLarge(Excess::Spans)));
+        assert_eq!(within(spans, "{}", MAX_SPANS - 1), Ok(()));
+    }
+
+    #[test]
+    fn of_two_members_with_one_name_the_last_counts() {
+        assert_eq!(one_span(r#"{"name":"a","name":"b"}"#).unwrap().name, "b");
+        assert_eq!(one_span(r#"{"name":"a\u0041","n\u0061me":"b\n"}"#).unwrap().name, "b\n");
     }
 
     #[test]

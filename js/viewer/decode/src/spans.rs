@@ -4,27 +4,56 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as otlp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// One export request. Spans stand with the resource and scope they share, so that each is handed over once.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+use crate::limits::{LEFT_OUT, MAX_ITEMS, MAX_NAME_BYTES, MAX_TEXT_BYTES, cut, cut_str};
+
+/// One export request. Spans stand with the resource and scope they share.
+#[derive(Debug)]
 pub struct Export {
-    pub groups: Vec<Group>,
+    pub resources: Vec<OfResource>,
     /// Spans that are left out because their ids are unusable.
     pub rejected_spans: u32,
     /// Why the first of them was rejected; empty without any.
     pub rejection: String,
 }
 
-#[derive(Debug, Serialize)]
-pub struct Group {
+#[derive(Debug)]
+pub struct OfResource {
     pub resource: Attributes,
+    pub scopes: Vec<OfScope>,
+}
+
+#[derive(Debug)]
+pub struct OfScope {
     pub scope: Scope,
     pub spans: Vec<Span>,
 }
+
+/// Some spans of one scope, as they are handed to JavaScript.
+#[derive(Debug, Serialize)]
+pub struct Slice {
+    /// None: that of the slice before.
+    pub resource: Option<Attributes>,
+    /// None: that of the slice before.
+    pub scope: Option<Scope>,
+    /// Never empty, and [`MAX_SLICE_SPANS`] at most.
+    pub spans: Vec<Span>,
+}
+
+/// As in [`Export`].
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    pub rejected_spans: u32,
+    pub rejection: String,
+}
+
+/// JavaScript makes its own spans of those of a slice, which are garbage then. Those of a whole export would add up to 100 MB.
+const MAX_SLICE_SPANS: usize = 100;
 
 #[derive(Debug, Serialize)]
 pub struct Scope {
@@ -76,7 +105,7 @@ pub struct Status {
     pub message: String,
 }
 
-/// In the order of the wire. A key that stands twice is written twice; the reader's map keeps the last.
+/// In the order of the wire. A key that stands twice is written twice; who reads them keeps the last.
 #[derive(Debug, PartialEq)]
 pub struct Attributes(pub Vec<(String, Value)>);
 
@@ -102,9 +131,9 @@ impl Serialize for Attributes {
 }
 
 pub fn export(request: ExportTraceServiceRequest) -> Export {
-    let mut export = Export { groups: Vec::new(), rejected_spans: 0, rejection: String::new() };
+    let mut export = Export { resources: Vec::new(), rejected_spans: 0, rejection: String::new() };
     for of_resource in request.resource_spans {
-        let resource = of_resource.resource.unwrap_or_default().attributes;
+        let mut scopes = Vec::new();
         for of_scope in of_resource.scope_spans {
             let mut spans = Vec::with_capacity(of_scope.spans.len());
             for message in of_scope.spans {
@@ -118,10 +147,41 @@ pub fn export(request: ExportTraceServiceRequest) -> Export {
                     }
                 }
             }
-            export.groups.push(Group { resource: attributes(resource.clone()), scope: scope(of_scope.scope.unwrap_or_default()), spans });
+            if !spans.is_empty() {
+                scopes.push(OfScope { scope: scope(of_scope.scope.unwrap_or_default()), spans });
+            }
+        }
+        if !scopes.is_empty() {
+            export.resources.push(OfResource { resource: resource(of_resource.resource.unwrap_or_default()), scopes });
         }
     }
     export
+}
+
+/// Everything in it, each resource and each scope once. What was taken is no longer in memory.
+pub fn slices(resources: Vec<OfResource>) -> impl Iterator<Item = Slice> {
+    resources.into_iter().flat_map(|of_resource| {
+        let mut resource = Some(of_resource.resource);
+        of_resource.scopes.into_iter().flat_map(move |of_scope| {
+            let mut resource = resource.take();
+            let mut scope = Some(of_scope.scope);
+            let mut spans = of_scope.spans.into_iter();
+            std::iter::from_fn(move || {
+                let spans: Vec<_> = spans.by_ref().take(MAX_SLICE_SPANS).collect();
+                (!spans.is_empty()).then(|| Slice { resource: resource.take(), scope: scope.take(), spans })
+            })
+        })
+    })
+}
+
+fn resource(message: Resource) -> Attributes {
+    let mut resource = attributes(message.attributes);
+    for (key, value) in &mut resource.0 {
+        if let ("service.name", Value::Text(name)) = (key.as_str(), value) {
+            *name = cut(std::mem::take(name), MAX_NAME_BYTES);
+        }
+    }
+    resource
 }
 
 fn span(message: otlp::Span) -> Result<Span, String> {
@@ -134,9 +194,10 @@ fn span(message: otlp::Span) -> Result<Span, String> {
         let absent = bytes.iter().all(|&byte| byte == 0);
         if (absent && required) || (!absent && bytes.len() != wanted_bytes) {
             let digits = wanted_bytes * 2;
-            let given = hex(bytes);
-            let name = &message.name;
-            return Err(format!("span \"{name}\": {which} is \"{given}\", wanted {digits} hex digits, not all of them 0"));
+            let given = hex(&bytes[..bytes.len().min(MAX_SHOWN_BYTES)]);
+            let more = if bytes.len() > MAX_SHOWN_BYTES { LEFT_OUT } else { "" };
+            let name = cut_str(&message.name, MAX_SHOWN_BYTES);
+            return Err(format!("span \"{name}\": {which} is \"{given}{more}\", wanted {digits} hex digits, not all of them 0"));
         }
     }
     let root = message.parent_span_id.iter().all(|&byte| byte == 0);
@@ -145,31 +206,46 @@ fn span(message: otlp::Span) -> Result<Span, String> {
         span_id: hex(&message.span_id),
         parent_span_id: if root { String::new() } else { hex(&message.parent_span_id) },
         kind: kind(message.kind),
-        name: message.name,
+        name: cut(message.name, MAX_NAME_BYTES),
         start_time_unix_nano: message.start_time_unix_nano.to_string(),
         end_time_unix_nano: message.end_time_unix_nano.to_string(),
         flags: message.flags,
-        trace_state: message.trace_state,
-        attributes: attributes(message.attributes),
-        dropped_attributes_count: message.dropped_attributes_count,
-        events: message.events.into_iter().map(event).collect(),
-        dropped_events_count: message.dropped_events_count,
-        links: message.links.into_iter().map(link).collect(),
-        dropped_links_count: message.dropped_links_count,
+        trace_state: cut(message.trace_state, MAX_TEXT_BYTES),
+        dropped_attributes_count: with_excess(message.dropped_attributes_count, &message.attributes),
+        attributes: Attributes(message.attributes.into_iter().take(MAX_ITEMS).map(attribute).collect()),
+        dropped_events_count: with_excess(message.dropped_events_count, &message.events),
+        events: message.events.into_iter().take(MAX_ITEMS).map(event).collect(),
+        dropped_links_count: with_excess(message.dropped_links_count, &message.links),
+        links: message.links.into_iter().take(MAX_ITEMS).map(link).collect(),
         status: status(message.status.unwrap_or_default()),
     })
 }
 
-fn event(message: otlp::span::Event) -> Event {
-    Event { time_unix_nano: message.time_unix_nano.to_string(), name: message.name, attributes: attributes(message.attributes) }
+/// As much of a wrong id and of a span's name as a message repeats.
+const MAX_SHOWN_BYTES: usize = 60;
+
+/// What the sender has dropped, and what is dropped here.
+fn with_excess<T>(dropped_count: u32, items: &[T]) -> u32 {
+    dropped_count.saturating_add(u32::try_from(items.len().saturating_sub(MAX_ITEMS)).unwrap_or(u32::MAX))
 }
 
-fn link(message: otlp::span::Link) -> Link {
+fn event(message: otlp::span::Event) -> Event {
+    Event {
+        time_unix_nano: message.time_unix_nano.to_string(),
+        name: cut(message.name, MAX_NAME_BYTES),
+        attributes: attributes(message.attributes),
+    }
+}
+
+fn link(mut message: otlp::span::Link) -> Link {
+    // A link has no checks of its own: ids are as long as they were sent, within reason.
+    message.trace_id.truncate(MAX_SHOWN_BYTES);
+    message.span_id.truncate(MAX_SHOWN_BYTES);
     Link { trace_id: hex(&message.trace_id), span_id: hex(&message.span_id), attributes: attributes(message.attributes) }
 }
 
 fn scope(message: InstrumentationScope) -> Scope {
-    Scope { name: message.name, version: message.version }
+    Scope { name: cut(message.name, MAX_NAME_BYTES), version: cut(message.version, MAX_NAME_BYTES) }
 }
 
 fn kind(number: i32) -> &'static str {
@@ -179,25 +255,52 @@ fn kind(number: i32) -> &'static str {
 
 fn status(message: otlp::Status) -> Status {
     let code = otlp::status::StatusCode::try_from(message.code).unwrap_or_default();
-    Status { code: code.as_str_name().trim_start_matches("STATUS_CODE_"), message: message.message }
+    Status { code: code.as_str_name().trim_start_matches("STATUS_CODE_"), message: cut(message.message, MAX_TEXT_BYTES) }
 }
 
+/// Where no count stands beside them, an entry more says how many are left out.
 fn attributes(messages: Vec<KeyValue>) -> Attributes {
-    Attributes(messages.into_iter().map(|pair| (pair.key, value(pair.value))).collect())
+    let excess = messages.len().saturating_sub(MAX_ITEMS);
+    let mut kept: Vec<_> = messages.into_iter().take(MAX_ITEMS).map(attribute).collect();
+    if excess > 0 {
+        kept.push((LEFT_OUT.into(), Value::Text(format!("{excess} more"))));
+    }
+    Attributes(kept)
+}
+
+fn attribute(message: KeyValue) -> (String, Value) {
+    (cut(message.key, MAX_NAME_BYTES), value(message.value))
 }
 
 fn value(message: Option<AnyValue>) -> Value {
     use any_value::Value as Any;
     match message.and_then(|any| any.value) {
-        Some(Any::StringValue(text)) => Value::Text(text),
+        Some(Any::StringValue(text)) => Value::Text(cut(text, MAX_TEXT_BYTES)),
         Some(Any::BoolValue(yes)) => Value::Bool(yes),
         Some(Any::IntValue(number)) => integer(number),
         Some(Any::DoubleValue(number)) => double(number),
-        Some(Any::BytesValue(bytes)) => Value::Text(BASE64_STANDARD.encode(bytes)),
-        Some(Any::ArrayValue(list)) => Value::List(list.values.into_iter().map(|item| value(Some(item))).collect()),
+        Some(Any::BytesValue(bytes)) => Value::Text(base64(&bytes)),
+        Some(Any::ArrayValue(list)) => Value::List(items(list.values)),
         Some(Any::KvlistValue(list)) => Value::Map(attributes(list.values)),
         // A string by its index in a table that only profiles carry.
         Some(Any::StringValueStrindex(_)) | None => Value::Empty,
+    }
+}
+
+fn items(messages: Vec<AnyValue>) -> Vec<Value> {
+    let excess = messages.len().saturating_sub(MAX_ITEMS);
+    let mut kept: Vec<_> = messages.into_iter().take(MAX_ITEMS).map(|item| value(Some(item))).collect();
+    if excess > 0 {
+        kept.push(Value::Text(format!("{LEFT_OUT} {excess} more")));
+    }
+    kept
+}
+
+fn base64(bytes: &[u8]) -> String {
+    // Three bytes are four characters.
+    match bytes.get(..MAX_TEXT_BYTES / 4 * 3) {
+        Some(start) if start.len() < bytes.len() => BASE64_STANDARD.encode(start) + LEFT_OUT,
+        _ => BASE64_STANDARD.encode(bytes),
     }
 }
 
@@ -231,7 +334,6 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
-    use opentelemetry_proto::tonic::resource::v1::Resource;
     use prost::Message;
 
     use super::*;
@@ -284,10 +386,11 @@ mod tests {
             ..valid_span()
         };
         let export = export(request(vec![message]));
-        let group = &export.groups[0];
-        assert_eq!(group.resource.0, [("service.name".into(), Value::Text("shop".into()))]);
-        assert_eq!((group.scope.name.as_str(), group.scope.version.as_str()), ("webspan/fetch", "1"));
-        let span = &group.spans[0];
+        let of_resource = &export.resources[0];
+        assert_eq!(of_resource.resource.0, [("service.name".into(), Value::Text("shop".into()))]);
+        let of_scope = &of_resource.scopes[0];
+        assert_eq!((of_scope.scope.name.as_str(), of_scope.scope.version.as_str()), ("webspan/fetch", "1"));
+        let span = &of_scope.spans[0];
         assert_eq!(span.trace_id, "abababababababababababababababab");
         assert_eq!(span.span_id, "0c0c0c0c0c0c0c0c");
         assert_eq!(span.parent_span_id, "0101010101010101");
@@ -331,7 +434,7 @@ mod tests {
         let zero_span_id = otlp::Span { span_id: vec![0; 8], ..valid_span() };
         let long_parent = otlp::Span { parent_span_id: vec![1; 16], ..valid_span() };
         let export = export(request(vec![short_trace_id, valid_span(), zero_span_id, long_parent]));
-        assert_eq!(export.groups[0].spans.len(), 1);
+        assert_eq!(export.resources[0].scopes[0].spans.len(), 1);
         assert_eq!(export.rejected_spans, 3);
         assert_eq!(export.rejection, r#"span "short": trace id is "0101010101010101", wanted 32 hex digits, not all of them 0"#);
     }
@@ -339,14 +442,105 @@ mod tests {
     #[test]
     fn a_parent_id_of_zeros_means_a_root() {
         let export = export(request(vec![otlp::Span { parent_span_id: vec![0; 8], ..valid_span() }]));
-        assert_eq!(export.groups[0].spans[0].parent_span_id, "");
+        assert_eq!(export.resources[0].scopes[0].spans[0].parent_span_id, "");
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_say_so() {
+        let long = "é".repeat(MAX_TEXT_BYTES);
+        let message = otlp::Span {
+            name: long.clone(),
+            trace_state: long.clone(),
+            status: Some(otlp::Status { code: 2, message: long.clone() }),
+            attributes: vec![
+                attribute(&long, any_value::Value::StringValue(long.clone())),
+                attribute("bytes", any_value::Value::BytesValue(vec![0; MAX_TEXT_BYTES])),
+            ],
+            events: vec![otlp::span::Event { name: long.clone(), ..Default::default() }],
+            links: vec![otlp::span::Link { trace_id: vec![1; MAX_TEXT_BYTES], ..Default::default() }],
+            ..valid_span()
+        };
+        let mut request = request(vec![message]);
+        request.resource_spans[0].resource.as_mut().unwrap().attributes[0].value = text(&long);
+        let export = export(request);
+        let of_resource = &export.resources[0];
+        let of_name = |text: &str| text.len() == MAX_NAME_BYTES + LEFT_OUT.len() && text.ends_with(LEFT_OUT);
+        let of_text = |text: &str| text.len() == MAX_TEXT_BYTES + LEFT_OUT.len() && text.ends_with(LEFT_OUT);
+        let text_of = |value: &Value| if let Value::Text(text) = value { text.clone() } else { String::new() };
+        let span = &of_resource.scopes[0].spans[0];
+        assert!(of_name(&span.name) && of_name(&span.events[0].name) && of_name(&span.attributes.0[0].0));
+        assert!(of_text(&span.trace_state) && of_text(&span.status.message));
+        assert!(of_text(&text_of(&span.attributes.0[0].1)) && of_text(&text_of(&span.attributes.0[1].1)));
+        assert!(of_name(&text_of(&of_resource.resource.0[0].1)), "the service's name");
+        assert_eq!(span.links[0].trace_id.len(), 2 * MAX_SHOWN_BYTES);
+    }
+
+    #[test]
+    fn what_is_too_much_for_one_span_is_counted_as_dropped() {
+        use any_value::Value as Any;
+        let more = MAX_ITEMS + 5;
+        let many: Vec<_> = (0..more).map(|number| attribute(&number.to_string(), Any::BoolValue(true))).collect();
+        let list = ArrayValue { values: vec![AnyValue::default(); more] };
+        let message = otlp::Span {
+            attributes: [vec![attribute("list", Any::ArrayValue(list))], many.clone()].concat(),
+            dropped_attributes_count: 2,
+            events: vec![otlp::span::Event { attributes: many, ..Default::default() }; more],
+            dropped_links_count: u32::MAX,
+            links: vec![otlp::span::Link::default(); more],
+            ..valid_span()
+        };
+        let export = export(request(vec![message]));
+        let span = &export.resources[0].scopes[0].spans[0];
+        assert_eq!((span.attributes.0.len(), span.dropped_attributes_count), (MAX_ITEMS, 8));
+        assert_eq!((span.events.len(), span.dropped_events_count), (MAX_ITEMS, 5));
+        assert_eq!((span.links.len(), span.dropped_links_count), (MAX_ITEMS, u32::MAX));
+        assert_eq!(span.events[0].attributes.0.last(), Some(&("…".into(), Value::Text("5 more".into()))));
+        let Value::List(items) = &span.attributes.0[0].1 else { panic!("a list") };
+        assert_eq!((items.len(), items.last()), (MAX_ITEMS + 1, Some(&Value::Text("… 5 more".into()))));
+    }
+
+    #[test]
+    fn a_resource_is_written_once_however_many_scopes_have_it() {
+        let mut request = request(vec![valid_span()]);
+        let of_resource = &mut request.resource_spans[0];
+        of_resource.scope_spans = vec![of_resource.scope_spans[0].clone(); 3];
+        of_resource.scope_spans.push(otlp::ScopeSpans::default());
+        let slices: Vec<_> = slices(export(request).resources).collect();
+        let json = serde_json::to_string(&slices).unwrap();
+        assert_eq!(json.matches("service.name").count(), 1);
+        assert_eq!(json.matches(r#""scope":{"#).count(), 3, "what is empty is left out");
+        assert_eq!(slices.len(), 3);
+    }
+
+    #[test]
+    fn slices_hold_every_span_once_and_in_order() {
+        let numbered = |numbers: std::ops::Range<usize>| {
+            numbers.map(|number| otlp::Span { name: number.to_string(), ..valid_span() }).collect::<Vec<_>>()
+        };
+        let [half, two] = [MAX_SLICE_SPANS / 2, 2 * MAX_SLICE_SPANS];
+        let mut both = request(numbered(0..two + half));
+        both.resource_spans.extend(request(numbered(two + half..two + half + MAX_SLICE_SPANS)).resource_spans);
+        both.resource_spans.extend(request(Vec::new()).resource_spans);
+        let slices: Vec<_> = slices(export(both).resources).collect();
+        let found = slices.iter().map(|slice| (slice.spans.len(), slice.resource.is_some(), slice.scope.is_some()));
+        let expected = [(MAX_SLICE_SPANS, true), (MAX_SLICE_SPANS, false), (half, false), (MAX_SLICE_SPANS, true)];
+        assert!(found.eq(expected.map(|(spans, begins)| (spans, begins, begins))));
+        let names: Vec<_> = slices.iter().flat_map(|slice| &slice.spans).map(|span| span.name.clone()).collect();
+        assert_eq!(names, (0..names.len()).map(|number| number.to_string()).collect::<Vec<_>>());
+        assert_eq!(names.len(), two + half + MAX_SLICE_SPANS);
+    }
+
+    #[test]
+    fn a_message_about_a_long_name_is_short() {
+        let export = export(request(vec![otlp::Span { trace_id: vec![1; 1_000_000], name: "n".repeat(1_000_000), ..valid_span() }]));
+        assert!(export.rejection.len() < 400, "{}", export.rejection.len());
     }
 
     #[test]
     fn enum_numbers_of_the_future_fall_back() {
         let message = otlp::Span { kind: 99, status: Some(otlp::Status { code: -1, message: String::new() }), ..valid_span() };
         let export = export(request(vec![message]));
-        let span = &export.groups[0].spans[0];
+        let span = &export.resources[0].scopes[0].spans[0];
         assert_eq!((span.kind, span.status.code), ("UNSPECIFIED", "UNSET"));
     }
 
