@@ -15,7 +15,7 @@ const IDLE_CAP_MS = 1000;
 
 const { now: wall, parse } = Date;
 // Kept as functions of their own, since `performance` is a getter that costs 70 ns.
-const elapsed = isOwn ? performance.now.bind(performance) : () => wall() - timeOriginMs;
+const elapsed = (isOwn && performance.now?.bind?.(performance)) || (() => wall() - timeOriginMs);
 
 /** Unix milliseconds, as the wall clock has them. */
 export const wallMs = (): number => wall();
@@ -31,13 +31,13 @@ export const retryAfterMs = (value: string): number =>
 export const timeOriginMs = isOwn ? performance.timeOrigin : wall() - (globalThis.Event ? new Event('').timeStamp : 0);
 
 // Optional all of them: where there is no page there may be none, and importing this must do no harm.
-export const startTimer = (zoned.__zone_symbol__setTimeout ?? globalThis.setTimeout)?.bind(globalThis) as (run: () => void, delayMs: number) => number;
-export const stopTimer = (zoned.__zone_symbol__clearTimeout ?? globalThis.clearTimeout)?.bind(globalThis) as (timer: number | undefined) => void;
+export const startTimer = (zoned.__zone_symbol__setTimeout ?? globalThis.setTimeout)?.bind?.(globalThis) as (run: () => void, delayMs: number) => number;
+export const stopTimer = (zoned.__zone_symbol__clearTimeout ?? globalThis.clearTimeout)?.bind?.(globalThis) as (timer: number | undefined) => void;
 
 /** Waits for something, and no longer than this. */
 export const within = <T>(wanted: T, limitMs: number): Promise<Awaited<T> | void> => Promise.race([wanted, new Promise<void>((late) => startTimer(late, limitMs))]);
 
-const idle = (globalThis as Partial<typeof globalThis>).requestIdleCallback?.bind(globalThis);
+const idle = (globalThis as Partial<typeof globalThis>).requestIdleCallback?.bind?.(globalThis);
 /** Runs it when the page has nothing else to do, and soon in any case: perhaps twice. */
 export const whenIdle = (run: () => void): void => {
   startTimer(run, idle ? IDLE_CAP_MS : 0);

@@ -5,7 +5,7 @@ import type { Loss, Stats } from './api.js';
 import type { Tell } from './diagnosis.js';
 import type { SpanProcessors } from './processors.js';
 import { pageMs, timeOriginMs, wallMs } from './clock.js';
-import { textOf } from './thrown.js';
+import { quietly, textOf } from './thrown.js';
 import { initSync, type InitOutput } from '#core';
 
 export type Exports = InitOutput;
@@ -126,8 +126,12 @@ export class Core {
     return this.on;
   }
 
-  /** Whatever was thrown on the way into the core: a trap switches webspan off, anything else is told and over. */
+  /** Whatever was thrown on the way into the core: a trap switches webspan off, anything else is told and over. Never throws. */
   caught(error: unknown): void {
+    quietly(() => this.judge(error));
+  }
+
+  private judge(error: unknown): void {
     // A stack that overflows in the core leaves it as half-done as a trap. The core in JavaScript traps with a plain Error.
     const trapped =
       (globalThis.WebAssembly && error instanceof WebAssembly.RuntimeError) ||

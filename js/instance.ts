@@ -497,14 +497,17 @@ export class Instance implements Webspan {
     }
   }
 
+  /** Never throws. */
   report(message: string, level: 'error' | 'warn' | 'info'): void {
-    // Each message once: a hook that throws at every request must not fill the console. The bound is for messages that differ each time.
-    if (this.told.has(message) || this.told.size > 100) return;
-    this.told.add(message);
-    const error = new Error(`webspan: ${message}`);
-    const { logLevel, onError } = this.settings;
-    // There may be no console.
-    if (LEVELS.indexOf(logLevel) >= LEVELS.indexOf(level)) quietly(() => console[level](error.message));
-    if (level !== 'info') quietly(() => onError?.(error));
+    quietly(() => {
+      // Each message once: a hook that throws at every request must not fill the console. The bound is for messages that differ each time.
+      if (this.told.has(message) || this.told.size > 100) return;
+      this.told.add(message);
+      const error = new Error(`webspan: ${message}`);
+      const { logLevel, onError } = this.settings;
+      // There may be no console.
+      if (LEVELS.indexOf(logLevel) >= LEVELS.indexOf(level)) quietly(() => console[level](error.message));
+      if (level !== 'info') onError?.(error);
+    });
   }
 }

@@ -7,7 +7,8 @@ export let unusable: string | undefined;
 /** Takes a global, if it has this member, or its prototype has: a polyfill will do. */
 function take<K extends keyof typeof globalThis>(name: K, member: string): (typeof globalThis)[K] {
   const global = globalThis[name];
-  if (member in Object(global) || member in Object(global?.prototype)) return global;
+  // Of a prototype it may be a getter, which reads nothing there.
+  if (Object(global)[member] || member in Object(global?.prototype)) return global;
   unusable ??= name;
   // In its place comes what can at least be made.
   return class {

@@ -176,9 +176,14 @@ export class Transport {
 
   private async send(batch: number, keepalive: boolean, body: Body, type: string, gzip: boolean): Promise<void> {
     const { core } = this;
-    const { status, retryMs, rejected } = await this.request(body, type, keepalive, gzip);
-    this.tell(() => core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now()));
-    if (isTaken(status)) this.outbox?.drain();
+    try {
+      const { status, retryMs, rejected } = await this.request(body, type, keepalive, gzip);
+      this.tell(() => core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now()));
+      if (isTaken(status)) this.outbox?.drain();
+    } catch (error) {
+      // The page has broken what this takes.
+      core.caught(error);
+    }
   }
 
   /** Puts into the outbox what cannot be sent. */

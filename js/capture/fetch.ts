@@ -62,7 +62,11 @@ export function installFetch(host: CaptureHost, options: FetchSettings): Capture
       host.guard(respond, call, undefined);
       return promise;
     }
-    if (isPlainPromise(promise)) return withMembersOf(promise, watched(promise, responded, failed));
+    if (isPlainPromise(promise)) {
+      const next = watched(promise, responded, failed);
+      host.guard(copyMembers, promise, next);
+      return next;
+    }
     // One of a class of its own, which may do more than a promise. As it is watched on the side, nobody hears of its rejection if the page does not.
     host.guard(() => void promise.then(responded, failed));
     return promise;
@@ -132,10 +136,9 @@ function isOtherWindow(self: unknown): boolean {
   return isObject(self) && self !== globalThis && (self as Window).window === self;
 }
 
-/** What the page gets of a promise, with what that had beside: some wrappers put a function there that aborts. */
-function withMembersOf(promise: Promise<Response>, next: Promise<Response>): Promise<Response> {
-  for (const key of Object.keys(promise)) if (!(key in next)) next[key as never] = promise[key as never];
-  return next;
+/** What fetch gives may have more than a promise: some wrappers put a function there that aborts. */
+function copyMembers(promise: Promise<Response>, to: Promise<Response>): void {
+  for (const key of Object.keys(promise)) if (!(key in to)) to[key as never] = promise[key as never];
 }
 
 /** What a member of a built-in type gives, which also knows objects of other frames and cannot be deceived; undefined for what is none. */

@@ -27,8 +27,10 @@ export function replaceMethod(object: object, name: string, apply: Around): () =
 const functionText = Function.prototype.toString;
 
 /** Whether a function is the browser's own, and no wrapper, polyfill, proxy or bound function. */
-export const isBrowsers = (given: unknown, name: string): boolean =>
-  functionText.call(given).replace(/\s+/g, ' ') === `function ${name}() { [native code] }`;
+export function isBrowsers(given: unknown, name: string): boolean {
+  const text = functionText.call(given);
+  return text.startsWith(`function ${name}(`) && /^[^{]*\{\s+\[native code\]\s+\}$/.test(text);
+}
 
 export const isObject = (value: unknown): value is object => Object(value) === value;
 
@@ -40,8 +42,10 @@ export const getterOf = (type: { prototype: object } | undefined, name: string):
 const promisePrototype: unknown = Object.getPrototypeOf((async () => {})());
 
 /** Whether it is a promise as the browser makes it, or as what has taken the place of `Promise` does: not one of a class that may do more. */
-export const isPlainPromise = (promise: object): boolean =>
-  [promisePrototype, globalThis.Promise?.prototype].includes(Object.getPrototypeOf(promise));
+export function isPlainPromise(promise: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(promise);
+  return prototype === promisePrototype || prototype === globalThis.Promise?.prototype;
+}
 
 /**
  * What `then` gives, with the same value or error: it is not watched on the side, which would mark a rejection as handled. The browser's own promises
