@@ -15,8 +15,8 @@ import { projectDir } from './setup.mjs';
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 33_900 },
-  'of which JavaScript': { goal: 5_000, limit: 16_170 },
+  'all that is on by default': { goal: 13_500, limit: 34_400 },
+  'of which JavaScript': { goal: 5_000, limit: 16_710 },
   'of which WebAssembly, without the hex': { goal: 11_000, limit: 16_525 },
 };
 
