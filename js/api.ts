@@ -156,7 +156,7 @@ export interface Webspan {
   stats(): Stats;
   /** Attributes of every span that starts from now on; one that is `undefined` or `null` is taken away again. */
   setAttributes(attributes: Attributes): void;
-  /** Who uses the page, as `user.id` of every span that starts from now on; `null` is nobody. */
+  /** Who uses the page, as `user.id` of every span that starts from now on; `null` is nobody, and so is, reported, an object or a symbol. */
   setUser(id: string | null): void;
   /** The user's word: `true` sends what has waited for it, `false` discards it and what is in the outbox, and records nothing until `true` comes. */
   setConsent(granted: boolean): void;

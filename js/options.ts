@@ -669,9 +669,8 @@ export interface Page {
 interface Reading {
   readonly page: Page;
   readonly warnings: string[];
+  /** What is to be said of the options that could not be read. */
   readonly errors: string[];
-  /** The options that could not be read. A path ends with a full stop where an object was given, as other options may be in there. */
-  readonly unread: string[];
 }
 
 /** Makes the setting of a value that is one of the wanted kinds, and refuses it by giving `undefined` or by throwing. */
@@ -731,7 +730,6 @@ function read<T>(row: Row<T>, holder: object, key: PropertyKey, path: string, re
   } catch {
     kind = 'not readable';
   }
-  reading.unread.push(Object(given) === given ? `${path}.` : path);
   reading.errors.push(sentence(path, show(given, kind, path), wanted));
   return safe === undefined ? defaultOf(row, path, reading) : (safe as T);
 }
@@ -967,10 +965,9 @@ const OPTIONS = group<Taken>({
 export function readOptions(given: unknown, page: Page): { settings: Settings; errors: string[]; warnings: string[] } {
   const errors: string[] = [];
   const warnings: string[] = [];
-  const unread: string[] = [];
-  const { endpoint, tracesEndpoint, ...settings } = read(OPTIONS, { given }, 'given', 'options', { page, errors, warnings, unread });
+  const { endpoint, tracesEndpoint, ...settings } = read(OPTIONS, { given }, 'given', 'options', { page, errors, warnings });
   /** Whether one of these, or all, could not be read. */
-  const isUnread = (paths: string): boolean => unread.some((path) => RegExp(`^options\\.?($|${paths})`).test(path));
+  const isUnread = (paths: string): boolean => errors.some((error) => RegExp(`^options( is|\\.(${paths}))`).test(error));
 
   const { maxExportBatchSize, maxQueueSize } = settings.batch;
   if (maxExportBatchSize > maxQueueSize) {
@@ -979,7 +976,8 @@ export function readOptions(given: unknown, page: Page): { settings: Settings; e
   }
   if (isUnread('consent')) settings.consent = 'pending';
   if (isUnread('propagate')) settings.propagateTraceHeaderCorsUrls = [];
-  if (isUnread('(instrumentations\\.(fetch\\.|xhr\\.)?)?($|ignoreU|noTrace)')) settings.noTraceHeaderUrls = [/^/];
+  // Patterns may also be in an object that is not readable, or not of the kind that is wanted.
+  if (isUnread('noTrace|(instrumentations\\.(fetch|xhr)\\.)?ignoreU|instrumentations(\\.fetch|\\.xhr)? is (n|[A-Z]\\w*;)')) settings.noTraceHeaderUrls = [/^/];
 
   const url = tracesEndpoint ?? endpoint;
   if (endpoint) endpoint.pathname = endpoint.pathname.replace(/(\/v1\/traces)?\/*$/, '/v1/traces');

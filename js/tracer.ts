@@ -113,7 +113,7 @@ export class CoreTracer implements Tracer {
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: [F] | [SpanOptions, F] | [SpanOptions, Context | undefined, F]): ReturnType<F> {
     let fn: F | SpanOptions | Context | undefined;
     while (typeof fn !== 'function') {
-      if (!rest.length) return this.core.caught('startActiveSpan() wants a function') as ReturnType<F>;
+      if (!rest.length) return this.core.caught('startActiveSpan() or traced() wants a function') as ReturnType<F>;
       fn = rest.pop();
     }
     const [options, context] = rest as unknown as [SpanOptions?, Context?];
