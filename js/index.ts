@@ -38,7 +38,7 @@ export function init(options?: WebspanOptions): Webspan {
     warnings.forEach((warning) => instance.report(warning, 'warn'));
     return instance;
   } catch (error) {
-    if (typeof document !== 'undefined') quietly(() => console.error(`webspan: cannot start: ${textOf(error)}`));
+    if (typeof document !== 'undefined' && !resting) quietly(() => console.error(`webspan: cannot start: ${textOf(error)}`));
     return idle();
   }
 }

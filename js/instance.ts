@@ -34,7 +34,8 @@ export const global = globalThis as { [INSTANCE]?: Instance };
 export const NAME = 'webspan';
 export const VERSION = __VERSION__;
 
-const { addEventListener, removeEventListener } = globalThis.EventTarget?.prototype ?? {};
+/** By their prototype: an element of the name `addEventListener` hides that of the document. */
+const { addEventListener, removeEventListener } = (globalThis.EventTarget?.prototype ?? {}) as Partial<EventTarget>;
 
 /** How the page has turned (`page_turned` in abi.rs). */
 const VISIBLE = 0;
@@ -119,12 +120,13 @@ export class Instance implements Webspan {
     const undo: (() => void)[] = [];
     const listen: Listen = (target, name, listener) => {
       const hear = (event: Event) => this.attempt(listener, event as never);
-      const add = () => addEventListener.call(target, name, hear, true);
+      const add = () => (addEventListener ? addEventListener.call(target, name, hear, true) : target.addEventListener(name, hear, true));
       add();
       heard.push(add);
-      undo.push(() => removeEventListener.call(target, name, hear, true));
+      undo.push(() => removeEventListener!.call(target, name, hear, true));
     };
     this.attempt(() => {
+      if (!globalThis.MutationObserver) return;
       // `document.open()` takes all listeners away, and all children. Those that are still there are not added twice.
       const renewed = new MutationObserver(() => installed && heard.forEach((add) => add()));
       renewed.observe(document, { __proto__: null, childList: true } as MutationObserverInit);

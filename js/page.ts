@@ -40,7 +40,7 @@ const visibilityGetter = getterOf(Document, 'visibilityState');
 export const isHidden = (): boolean => (visibilityGetter?.call(document) ?? document.visibilityState) === 'hidden';
 
 /** What relative URLs are relative to. */
-export const baseUrl = (): string => String(baseGetter?.call(document) ?? document.baseURI);
+export const baseUrl = () => (baseGetter?.call(document) ?? document.baseURI) as string;
 
 /**
  * The origin of this document, `'null'` where it has none of its own. Not `globalThis.origin`, which is the page's to replace (`var origin`), as `location`

@@ -247,6 +247,8 @@ export class Transport {
       status ||= TIMED_OUT;
       limit.abort();
     }, settings.timeoutMillis);
+    // Not by a listener: a page may have replaced what adds one.
+    const stopped = new Promise<never>((_, reject) => (limit.signal.onabort = reject));
     const ask = async () => {
       this.preparing = true;
       let given = this.headers();
@@ -255,7 +257,7 @@ export class Transport {
         // The core goes on meanwhile, and writes over it.
         body = body.slice();
         this.asking++;
-        given = await Promise.race([given, aborted(limit.signal)]).finally(() => this.asking--);
+        given = await Promise.race([given, stopped]).finally(() => this.asking--);
       }
       // Without a pause where there is none to make: the page may be gone after it. fetch copies the body before it returns.
       const init = this.init(body, type, given, gzip, keepalive, limit.signal);
@@ -283,7 +285,7 @@ export class Transport {
     };
     try {
       // A wrapper that was there before us may drop the signal.
-      await Promise.race([aborted(limit.signal), ask()]);
+      await Promise.race([stopped, ask()]);
     } catch (error) {
       this.preparing = false;
       if (status === NO_ANSWER) core.failed?.(settings.tracesUrl!, error, Object.entries(headers));
@@ -319,5 +321,3 @@ const isPromise = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> => typ
 function asItIs(this: Record<string, unknown>, key: string): unknown {
   return this[key];
 }
-
-const aborted = (signal: AbortSignal): Promise<never> => new Promise((_, reject) => signal.addEventListener('abort', reject));

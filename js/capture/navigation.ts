@@ -108,6 +108,8 @@ export function installNavigation(host: CaptureHost, options: NavigationSettings
     // Told for every change of the same document, whoever made it and how.
     host.listen(navigation, 'currententrychange', (event: Event & { navigationType?: string }) => begin(event.navigationType || undefined, event.timeStamp));
   } else {
+    const { history } = globalThis;
+    if (!history) throw 'there is no history';
     for (const name of ['pushState', 'replaceState'] as const) {
       const apply: Around = (target, self, args) => {
         const calledMs = core.now();
