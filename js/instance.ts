@@ -9,7 +9,7 @@ import { installFetch } from './capture/fetch.js';
 import { installNavigation } from './capture/navigation.js';
 import { ResourceTimings } from './capture/timing.js';
 import { installXhr } from './capture/xhr.js';
-import { wallMs, whenIdle } from './clock.js';
+import { startTimer, wallMs, whenIdle } from './clock.js';
 import { ActiveSpan } from './context.js';
 import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
 import { fetchLater } from './fetch-later.js';
@@ -66,6 +66,11 @@ export class Instance implements Webspan {
   /** What waits until the core is there; undefined once it is, or once it is known that it will never be. */
   private later: (() => void)[] | undefined = [];
   private readonly touch: ((handle?: number) => void) | undefined;
+  /** How the page was left, if it was, and what began as of when belongs to that. */
+  private left = VISIBLE;
+  private leftMs = Infinity;
+  /** What the page still does is seen to, or will be once its code has run. */
+  private isSettling = false;
   private session: Session | undefined;
   /** What is done to the outbox, one after the other. */
   private outbox = Promise.resolve();
@@ -130,6 +135,7 @@ export class Instance implements Webspan {
       visit: (handle) => this.touch?.(handle),
       tracer: (name) => this.getTracer(`${NAME}/${name}`, VERSION),
       silent: () => this.silent() || this.asideDepth > 0,
+      leftMs: () => this.leftMs,
       propagates: () => this.consent === true,
       aside: this.aside,
       listen,
@@ -166,10 +172,16 @@ export class Instance implements Webspan {
     add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
     add('errors', errors, () => installErrors(host));
     watchPage(listen, {
-      hidden: () => this.settle(HIDDEN),
-      leaving: (kept) => this.settle(kept ? KEPT : GONE),
+      // After `pagehide` too: what the page has done meanwhile leaves with it.
+      hidden: () => this.settle(this.left || HIDDEN),
+      leaving: (kept, atMs) => {
+        this.leftMs = atMs;
+        this.settle((this.left = kept ? KEPT : GONE));
+      },
       visible: () =>
         this.guard(() => {
+          this.left = VISIBLE;
+          this.leftMs = Infinity;
           this.transport.shown();
           core.x.page_turned(VISIBLE, core.now());
         }),
@@ -194,8 +206,13 @@ export class Instance implements Webspan {
     };
   }
 
-  /** Nothing is recorded. */
+  /** Nothing is recorded. Asked before each span. */
   private silent(): boolean {
+    // What the page does while it goes is heard of no more than once, so it leaves as soon as the page's code has run.
+    if (this.left && !this.isSettling) {
+      this.isSettling = true;
+      void Promise.resolve().then(() => this.left && this.settle(this.left));
+    }
     return this.consent === false || !!this.stopping;
   }
 
@@ -387,14 +404,16 @@ export class Instance implements Webspan {
 
   /** The page is hidden, or goes: what has ended leaves now. */
   private settle(how: number): void {
-    const { core } = this;
-    this.transport.leaving = true;
+    const { core, transport } = this;
+    this.isSettling = true;
+    transport.leaving++;
     this.guard(() => {
       this.settleCaptures(how === GONE);
       if (how === GONE) core.processors?.abandon();
       core.x.page_turned(how, core.now());
     });
-    this.transport.leaving = false;
+    this.isSettling = false;
+    startTimer(() => transport.leaving--, 0);
   }
 
   /** WebAssembly cannot start at once: the core in JavaScript is fetched, and takes over when it is there. */

@@ -19,6 +19,9 @@ const DEFER = 6;
 const NO_ANSWER = 0;
 const TIMED_OUT = -1;
 
+/** In the place of a status, to the core: none came, at once, as where the browser refuses a request for all that is in flight with `keepalive`. */
+const FAILED_AT_ONCE = -2;
+
 type HeadersRecord = Record<string, string>;
 type Body = Uint8Array<ArrayBuffer>;
 
@@ -50,8 +53,8 @@ export class Transport {
   private waiting: (() => void)[] = [];
   private busy = false;
   private readonly sending = new Set<AbortController>();
-  /** The page is hidden or going: nothing can be waited for. */
-  leaving = false;
+  /** The page is hidden or going, in this task: nothing can be waited for. */
+  leaving = 0;
   /** Once it is open. */
   outbox: Outbox | undefined;
 
@@ -156,7 +159,8 @@ export class Transport {
   private async send(batch: number, keepalive: boolean, body: Body, type: string, gzip: boolean): Promise<void> {
     const { core } = this;
     const { status, retryMs, rejected } = await this.request(body, type, keepalive, gzip);
-    this.tell(() => core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now()));
+    const code = status === NO_ANSWER && this.leaving ? FAILED_AT_ONCE : status;
+    this.tell(() => core.x.take_answer(batch, code, retryMs, rejected, Math.random(), core.now()));
     if (status >= 200 && status < 300) this.outbox?.drain();
   }
 

@@ -9,7 +9,7 @@ use crate::otlp::trace::scope_spans::SPANS;
 struct Finished {
     /// Index in the engine's list of instrumentation scopes.
     scope: u8,
-    /// Lower ones go first: twice [`crate::span::Span::rank`], and one more for what may have arrived already.
+    /// Lower ones go first: twice the rank, and one more for what may have arrived already.
     turn: u8,
     /// [`Batch::id`] of the request or the record of the outbox that it left in, or [`WAITING`].
     batch: i32,
@@ -19,7 +19,10 @@ struct Finished {
 }
 
 /// Kinds of [`Finished::turn`].
-const TURNS: u8 = 6;
+const TURNS: u8 = 8;
+
+/// In the place of a rank: the page has been left since. Others have one more than [`crate::span::Span::rank`].
+pub const LATE: u8 = 0;
 
 /// In the place of a batch's id: the span has not left. Below zero: it has not left either, and the next request holds it already.
 pub const WAITING: i32 = 0;
@@ -42,6 +45,8 @@ impl Rules {
 /// All spans that have ended and are not delivered, eldest first. One that leaves keeps its place, with the batch's id on it, so that
 /// nothing is moved, and nothing out of order, when it has to go again.
 pub struct Queue {
+    /// Others stay behind, as if they did not fit.
+    pub only_late: bool,
     spans: Vec<Finished>,
     state: State,
 }
@@ -68,7 +73,7 @@ pub struct Group {
 }
 
 impl Queue {
-    pub const EMPTY: Queue = Queue { spans: Vec::new(), state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
+    pub const EMPTY: Queue = Queue { only_late: false, spans: Vec::new(), state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
 
     /// Spans that have not left.
     pub fn len(&self) -> usize {
@@ -152,7 +157,7 @@ impl Queue {
     pub fn group(&mut self, max_spans: usize, group_bytes: usize, max_bytes: usize) -> Option<Group> {
         let mut group = Group { id: -self.state.groups - 1, from: usize::MAX, to: 0 };
         let (mut count, mut bytes) = (0, 0);
-        for turn in 0..TURNS {
+        for turn in 0..if self.only_late { 2 } else { TURNS } {
             for (index, span) in self.spans.iter_mut().enumerate() {
                 if span.batch != WAITING || span.turn != turn || count == max_spans || bytes >= group_bytes {
                     continue;

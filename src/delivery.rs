@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::Attributes;
-use crate::batch::{Batch, Queue, Rules, WAITING};
+use crate::batch::{Batch, LATE, Queue, Rules, WAITING};
 use crate::capture::names::Semconv;
 use crate::compression::Compression;
 use crate::deflate::Deflater;
@@ -17,12 +17,22 @@ use crate::retry::{self, Answer, Policy, Verdict};
 /// <https://developer.mozilla.org/docs/Web/API/Window/setTimeout#maximum_delay_value>
 const MAX_TIMER_MS: f64 = 2_147_483_647.0;
 
-/// Bytes of request bodies that may be in flight with `keepalive` when the page is hidden or going. Browsers refuse beyond 65,536 for the
-/// whole page, and the page's own beacons need some too. <https://fetch.spec.whatwg.org/#http-network-or-cache-fetch>
-const KEEPALIVE_SHARE_LEAVING_BYTES: usize = 57_344;
+/// Bytes of request bodies that we have in flight with `keepalive` at most, and so of one such request: enough for an ordinary batch. Browsers refuse
+/// beyond 65,536 for the whole page, and its own beacons come first. <https://fetch.spec.whatwg.org/#http-network-or-cache-fetch>
+const KEEPALIVE_BYTES: usize = 16_384;
 
-/// The same while the page is in use and sends its own: enough for an ordinary batch, so that leaving the page cannot cut it off.
-const KEEPALIVE_SHARE_VISIBLE_BYTES: usize = 16_384;
+/// The same once the page goes, where nothing else can take what is left.
+const KEEPALIVE_LEAVING_BYTES: usize = 40_960;
+
+/// What of these is kept for spans that start or end after `pagehide`, as of the requests that the page makes while it goes.
+const KEEPALIVE_LATE_BYTES: usize = 4096;
+
+/// As the page goes nobody learns of a refusal in time: the first request, of the most valuable spans, is so small, and each that follows is larger by
+/// this than all before it.
+const KEEPALIVE_STEP_BYTES: usize = 4096;
+
+/// What one of these spans takes, more or less.
+const LATE_SPAN_BYTES: usize = 1024;
 
 /// Bodies below this are sent as they are: there is little to save.
 const LEAST_COMPRESSED_BYTES: usize = 2048;
@@ -206,6 +216,12 @@ pub struct Delivery {
     hurried: bool,
     /// It has been left. What it still waits for with `keepalive` goes on without it: browsers fail such a request in the page, which says nothing.
     gone: bool,
+    /// For good: nobody will read an answer.
+    forgone: bool,
+    /// Bytes that spans which have started since then will take.
+    late_bytes: usize,
+    /// Bytes of a request with `keepalive`: less than the rule once the browser has refused one.
+    max_keepalive: usize,
     /// Somebody waits until all that ended is answered.
     flushing: bool,
     /// All that waits goes into the outbox, if there is one.
@@ -246,6 +262,9 @@ impl Delivery {
             leaving: false,
             hurried: false,
             gone: false,
+            forgone: false,
+            late_bytes: 0,
+            max_keepalive: KEEPALIVE_BYTES,
             flushing: false,
             stowing: false,
         }
@@ -258,7 +277,7 @@ impl Delivery {
         self.counts.ended += 1;
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
-        } else if self.queue.push(scope, rank, bytes, now_ms, &self.rules) {
+        } else if self.queue.push(scope, if self.gone { LATE } else { rank + 1 }, bytes, now_ms, &self.rules) {
             self.counts.queued += 1;
         } else {
             self.lose(Loss::QueueFull, 1, 0);
@@ -290,6 +309,9 @@ impl Delivery {
 
     /// The page is hidden. All that waits goes now: this may be the last that we hear of it.
     pub fn hide(&mut self) {
+        // What was left behind when the page went must not take what is kept for those that came since.
+        self.queue.only_late = self.gone;
+        self.late_bytes = 0;
         self.leaving = true;
         self.hurried = true;
         self.stowing = self.failures > 0 || self.is_offline();
@@ -297,10 +319,12 @@ impl Delivery {
         self.recall(false);
     }
 
-    /// The page goes, perhaps into the back-forward cache. What is under way without `keepalive` is cut off, and goes again.
-    pub fn leave(&mut self) {
+    /// The page goes; `kept`: into the back-forward cache, and it may come back. What is under way without `keepalive` is cut off, and goes again.
+    /// Again, it is for the spans that have ended since.
+    pub fn leave(&mut self, kept: bool) {
         self.hide();
         self.gone = true;
+        self.forgone = !kept;
         self.counts.resent += self.recall(true);
     }
 
@@ -309,7 +333,36 @@ impl Delivery {
         self.leaving = false;
         self.hurried = false;
         self.gone = false;
+        self.queue.only_late = false;
+        self.max_keepalive = KEEPALIVE_BYTES;
         self.stowing = false;
+    }
+
+    /// A span that starts now can still be delivered. Once the page has been left there may be no way any more.
+    pub fn admits(&mut self) -> bool {
+        if !self.gone || self.outbox {
+            return true;
+        }
+        let late_bytes = self.late_bytes + LATE_SPAN_BYTES;
+        let admits = self.keepalive_left() >= self.envelope_bytes() + late_bytes;
+        if admits {
+            self.late_bytes = late_bytes;
+        }
+        admits
+    }
+
+    /// The browser has failed a request at once, as it does where the page would have more in flight with `keepalive` than it may: what is in it goes
+    /// again in smaller ones. False: it must have been for another reason.
+    pub fn refuse(&mut self, id: i32) -> bool {
+        let Some(batch) = self.batches.iter().find(|batch| batch.id == id && batch.keepalive_bytes > 0) else { return false };
+        if !self.leaving || self.failures > 0 && !self.gone {
+            return false;
+        }
+        self.max_keepalive = batch.keepalive_bytes / 2;
+        self.queue.only_late = false;
+        self.hurried = self.leaving;
+        self.put_back(id, false);
+        true
     }
 
     /// Whether there is a network. While there is none nothing is sent, and nothing gets too old. `random` is from 0 to 1.
@@ -465,6 +518,7 @@ impl Delivery {
                 }
             }
             Verdict::Delivered => {
+                self.max_keepalive = KEEPALIVE_BYTES;
                 if gzip {
                     self.compression = Compression::Accepted;
                 } else if plain && self.compression != Compression::Accepted {
@@ -636,6 +690,7 @@ impl Delivery {
         }
         // All that could go has gone; the rest follows as soon as an answer makes room.
         self.hurried &= in_flight && !self.queue.is_empty();
+        self.queue.only_late &= self.hurried;
         if self.queue.is_empty() && self.batches.is_empty() {
             self.flushing = false;
         }
@@ -646,11 +701,22 @@ impl Delivery {
     /// `keepalive`, and alone.
     fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
         let id = self.next_batch();
-        let room = self.leaving.then(|| self.keepalive_room());
-        let (mut count, mut gzip) = self.fill(id, room, now_ms);
-        let deferred = count == 0 && self.gone && self.defer_bytes > 0 && !self.batches.iter().any(|batch| batch.deferred);
-        if deferred {
-            (count, gzip) = self.fill(id, Some(self.defer_bytes), now_ms);
+        let may_defer = self.gone && self.defer_bytes > 0 && !self.batches.iter().any(|batch| batch.deferred);
+        let room = self.keepalive_room();
+        let step = self.keepalive_bytes() + KEEPALIVE_STEP_BYTES;
+        // What the browser has agreed to defer it does not refuse later; but a page that comes back does not learn whether it has arrived.
+        let ways = [
+            (may_defer && self.forgone, self.defer_bytes),
+            (false, if self.gone { room.min(step) } else { room }),
+            (false, room),
+            (may_defer, self.defer_bytes),
+        ];
+        let (mut count, mut gzip, mut deferred) = (0, false, false);
+        for (defers, bytes) in ways {
+            if count == 0 && (defers || bytes <= room) {
+                (count, gzip) = self.fill(id, self.leaving.then_some(bytes), now_ms);
+                deferred = defers && count > 0;
+            }
         }
         if count == 0 && !self.hurried {
             count = self.queue.take(id, 1, usize::MAX, now_ms);
@@ -691,6 +757,7 @@ impl Delivery {
         let id = self.next_batch();
         let mut count = 0;
         if self.outbox {
+            self.queue.only_late = false;
             self.dissolve();
             let limit = self.batch_limit();
             count = self.queue.take(id, limit, RECORD_BYTES, now_ms);
@@ -865,9 +932,20 @@ impl Delivery {
         if self.losses.is_empty() { bytes } else { 2 * bytes + self.losses.loose_bytes() }
     }
 
+    /// What the next request with `keepalive` may have.
     fn keepalive_room(&self) -> usize {
-        let share = if self.leaving { KEEPALIVE_SHARE_LEAVING_BYTES } else { KEEPALIVE_SHARE_VISIBLE_BYTES };
-        share.saturating_sub(self.batches.iter().map(|batch| batch.keepalive_bytes).sum())
+        let kept = if self.gone && !self.queue.only_late { KEEPALIVE_LATE_BYTES } else { 0 };
+        self.keepalive_left().saturating_sub(kept).min(self.max_keepalive)
+    }
+
+    fn keepalive_left(&self) -> usize {
+        let share = if self.gone && self.defer_bytes == 0 { KEEPALIVE_LEAVING_BYTES } else { KEEPALIVE_BYTES };
+        share.saturating_sub(self.keepalive_bytes())
+    }
+
+    /// What is in flight with it.
+    fn keepalive_bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.keepalive_bytes).sum()
     }
 
     fn batch_limit(&self) -> usize {

@@ -170,6 +170,12 @@ impl Engine {
             self.delivery.push_lost(Loss::RateLimited);
             return Some(NOT_RECORDING);
         }
+        // What would not be delivered must not be asked to be the parent of anything.
+        if start.captured && !self.delivery.admits() {
+            self.started.flags = random;
+            self.delivery.push_lost(Loss::QueueFull);
+            return Some(NOT_RECORDING);
+        }
         let (handle, span, evicted) = self.open.open();
         span.start(self.started, parent, start.kind, start.scope, self.anchor, start.at_ms);
         span.semconv = self.delivery.envelope.semconv;

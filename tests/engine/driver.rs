@@ -233,8 +233,16 @@ impl Driver {
         self.pump();
     }
 
+    /// Into the back-forward cache, or again what it does once it has been left.
     pub fn leave(&mut self) {
-        self.engine.delivery.leave();
+        self.engine.delivery.leave(true);
+        self.pump();
+    }
+
+    /// For good.
+    pub fn leave_for_good(&mut self) {
+        self.engine.abandon(self.now_ms);
+        self.engine.delivery.leave(false);
         self.pump();
     }
 
