@@ -159,8 +159,7 @@ export class Transport {
   private async send(batch: number, keepalive: boolean, body: Body, type: string, gzip: boolean): Promise<void> {
     const { core } = this;
     const { status, retryMs, rejected } = await this.request(body, type, keepalive, gzip);
-    const code = status === NO_ANSWER && this.leaving ? FAILED_AT_ONCE : status;
-    this.tell(() => core.x.take_answer(batch, code, retryMs, rejected, Math.random(), core.now()));
+    this.tell(() => core.x.take_answer(batch, status || (this.leaving ? FAILED_AT_ONCE : NO_ANSWER), retryMs, rejected, Math.random(), core.now()));
     if (status >= 200 && status < 300) this.outbox?.drain();
   }
 

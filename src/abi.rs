@@ -595,15 +595,12 @@ pub fn fit_body(batch: i32, body_bytes: usize) -> i32 {
 pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, random: f64, now_ms: f64) {
     let answer = match status {
         -1 => Answer::Timeout,
-        -2 | 0 => Answer::NetworkError,
+        -2 => Answer::FailedAtOnce,
+        0 => Answer::NetworkError,
         code => Answer::Status { code: code as u16, retry_after_ms: retry_after_ms.max(0.0) },
     };
     // What is below zero or no number counts as zero.
-    with(|door| {
-        if status != -2 || !door.engine.delivery.refuse(batch) {
-            door.engine.delivery.answer(batch, &answer, rejected as u32, random, now_ms)
-        }
-    })
+    with(|door| door.engine.delivery.answer(batch, &answer, rejected as u32, random, now_ms))
 }
 
 /// What became of the deferred request with that batch: it was sent (1), not sent and taken back (0), or not allowed (-1).

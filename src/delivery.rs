@@ -27,10 +27,6 @@ const KEEPALIVE_LEAVING_BYTES: usize = 40_960;
 /// What of these is kept for spans that start or end after `pagehide`, as of the requests that the page makes while it goes.
 const KEEPALIVE_LATE_BYTES: usize = 4096;
 
-/// As the page goes nobody learns of a refusal in time: the first request, of the most valuable spans, is so small, and each that follows is larger by
-/// this than all before it.
-const KEEPALIVE_STEP_BYTES: usize = 4096;
-
 /// What one of these spans takes, more or less.
 const LATE_SPAN_BYTES: usize = 1024;
 
@@ -351,20 +347,6 @@ impl Delivery {
         admits
     }
 
-    /// The browser has failed a request at once, as it does where the page would have more in flight with `keepalive` than it may: what is in it goes
-    /// again in smaller ones. False: it must have been for another reason.
-    pub fn refuse(&mut self, id: i32) -> bool {
-        let Some(batch) = self.batches.iter().find(|batch| batch.id == id && batch.keepalive_bytes > 0) else { return false };
-        if !self.leaving || self.failures > 0 && !self.gone {
-            return false;
-        }
-        self.max_keepalive = batch.keepalive_bytes / 2;
-        self.queue.only_late = false;
-        self.hurried = self.leaving;
-        self.put_back(id, false);
-        true
-    }
-
     /// Whether there is a network. While there is none nothing is sent, and nothing gets too old. `random` is from 0 to 1.
     pub fn set_online(&mut self, online: bool, random: f64, now_ms: f64) {
         if !online {
@@ -471,6 +453,13 @@ impl Delivery {
     pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
         // A batch that was taken back is not waited for any more.
         let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id && batch.in_flight) else { return };
+        if self.leaving && batch.keepalive_bytes > 0 && (self.gone || self.failures == 0) && *answer == Answer::FailedAtOnce {
+            self.max_keepalive = batch.keepalive_bytes / 2;
+            self.queue.only_late = false;
+            self.hurried = true;
+            self.put_back(id, false);
+            return;
+        }
         if self.gone && batch.keepalive_bytes > 0 && *answer == Answer::NetworkError {
             self.counts.unacknowledged += self.remove(id, true);
             return;
@@ -703,20 +692,11 @@ impl Delivery {
         let id = self.next_batch();
         let may_defer = self.gone && self.defer_bytes > 0 && !self.batches.iter().any(|batch| batch.deferred);
         let room = self.keepalive_room();
-        let step = self.keepalive_bytes() + KEEPALIVE_STEP_BYTES;
-        // What the browser has agreed to defer it does not refuse later; but a page that comes back does not learn whether it has arrived.
-        let ways = [
-            (may_defer && self.forgone, self.defer_bytes),
-            (false, if self.gone { room.min(step) } else { room }),
-            (false, room),
-            (may_defer, self.defer_bytes),
-        ];
-        let (mut count, mut gzip, mut deferred) = (0, false, false);
-        for (defers, bytes) in ways {
-            if count == 0 && (defers || bytes <= room) {
-                (count, gzip) = self.fill(id, self.leaving.then_some(bytes), now_ms);
-                deferred = defers && count > 0;
-            }
+        let mut deferred = may_defer && self.forgone;
+        let (mut count, mut gzip) = self.fill(id, self.leaving.then_some(if deferred { self.defer_bytes } else { room }), now_ms);
+        if count == 0 && may_defer {
+            deferred = !deferred;
+            (count, gzip) = self.fill(id, Some(if deferred { self.defer_bytes } else { room }), now_ms);
         }
         if count == 0 && !self.hurried {
             count = self.queue.take(id, 1, usize::MAX, now_ms);
