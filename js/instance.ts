@@ -66,11 +66,10 @@ export class Instance implements Webspan {
   /** What waits until the core is there; undefined once it is, or once it is known that it will never be. */
   private later: (() => void)[] | undefined = [];
   private readonly touch: ((handle?: number) => void) | undefined;
-  /** How the page was left, if it was, and what began as of when belongs to that. */
+  /** How the page was left, if it was, and what it has done since has left too. */
   private left = VISIBLE;
+  /** When that was; infinity: it was not. */
   private leftMs = Infinity;
-  /** What the page still does is seen to, or will be once its code has run. */
-  private isSettling = false;
   private session: Session | undefined;
   /** What is done to the outbox, one after the other. */
   private outbox = Promise.resolve();
@@ -176,7 +175,7 @@ export class Instance implements Webspan {
       hidden: () => this.settle(this.left || HIDDEN),
       leaving: (kept, atMs) => {
         this.leftMs = atMs;
-        this.settle((this.left = kept ? KEPT : GONE));
+        this.settle(kept ? KEPT : GONE);
       },
       visible: () =>
         this.guard(() => {
@@ -208,10 +207,11 @@ export class Instance implements Webspan {
 
   /** Nothing is recorded. Asked before each span. */
   private silent(): boolean {
-    // What the page does while it goes is heard of no more than once, so it leaves as soon as the page's code has run.
-    if (this.left && !this.isSettling) {
-      this.isSettling = true;
-      void Promise.resolve().then(() => this.left && this.settle(this.left));
+    const { left } = this;
+    // The page is about to do something while it goes: that leaves as soon as its code has run, as nothing may come after it.
+    if (left) {
+      this.left = VISIBLE;
+      void Promise.resolve().then(() => this.settle(left));
     }
     return this.consent === false || !!this.stopping;
   }
@@ -405,14 +405,16 @@ export class Instance implements Webspan {
   /** The page is hidden, or goes: what has ended leaves now. */
   private settle(how: number): void {
     const { core, transport } = this;
-    this.isSettling = true;
+    // What is done in here leaves at its end.
+    this.left = VISIBLE;
     transport.leaving++;
     this.guard(() => {
       this.settleCaptures(how === GONE);
       if (how === GONE) core.processors?.abandon();
       core.x.page_turned(how, core.now());
     });
-    this.isSettling = false;
+    if (how > HIDDEN) this.left = how;
+    // The browser refuses at once what it does not send.
     startTimer(() => transport.leaving--, 0);
   }
 

@@ -336,15 +336,8 @@ impl Delivery {
 
     /// A span that starts now can still be delivered. Once the page has been left there may be no way any more.
     pub fn admits(&mut self) -> bool {
-        if !self.gone || self.outbox {
-            return true;
-        }
-        let late_bytes = self.late_bytes + LATE_SPAN_BYTES;
-        let admits = self.keepalive_left() >= self.envelope_bytes() + late_bytes;
-        if admits {
-            self.late_bytes = late_bytes;
-        }
-        admits
+        self.late_bytes += LATE_SPAN_BYTES;
+        !self.gone || self.keepalive_left() > self.late_bytes
     }
 
     /// Whether there is a network. While there is none nothing is sent, and nothing gets too old. `random` is from 0 to 1.
