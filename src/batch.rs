@@ -9,7 +9,7 @@ use crate::otlp::trace::scope_spans::SPANS;
 struct Finished {
     /// Index in the engine's list of instrumentation scopes.
     scope: u8,
-    /// Lower ones go first: twice the rank, and one more for what may have arrived already.
+    /// Lower ones go first: twice [`crate::span::Span::rank`], and one more for what may have arrived already.
     turn: u8,
     /// [`Batch::id`] of the request or the record of the outbox that it left in, or [`WAITING`].
     batch: i32,
@@ -21,7 +21,7 @@ struct Finished {
 /// Kinds of [`Finished::turn`].
 const TURNS: u8 = 8;
 
-/// In the place of a rank: the page has been left since. Others have one more than [`crate::span::Span::rank`].
+/// The first [`crate::span::Span::rank`]: it was under way as the page went, or has ended since.
 pub const LATE: u8 = 0;
 
 /// In the place of a batch's id: the span has not left. Below zero: it has not left either, and the next request holds it already.

