@@ -25,7 +25,7 @@ const KEEPALIVE_BYTES: usize = 16_384;
 const KEEPALIVE_LEAVING_BYTES: usize = 40_960;
 
 /// What of these is kept for spans that start or end after `pagehide`, as of the requests that the page makes while it goes.
-const KEEPALIVE_LATE_BYTES: usize = 6144;
+const KEEPALIVE_LATE_BYTES: usize = 4096;
 
 /// What one of these spans takes, more or less.
 const LATE_SPAN_BYTES: usize = 1024;

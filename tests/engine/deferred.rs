@@ -9,8 +9,8 @@ use crate::driver::{Driver, Request};
 
 const MOST_BYTES: usize = 61_440;
 
-/// Of the first request with `keepalive`, where the rest can be deferred: 6,144 of 16,384 are kept for what the page does while it goes.
-const SHARE_BYTES: usize = 10_240;
+/// Of the first request with `keepalive`, where the rest can be deferred: 4,096 of 16,384 are kept for what the page does while it goes.
+const SHARE_BYTES: usize = 12_288;
 
 fn page() -> Driver {
     let mut page = Driver::new();

@@ -17,7 +17,7 @@ const SHARE_BYTES: usize = 16_384;
 const LEAVING_BYTES: usize = 40_960;
 
 /// Of these, what is kept for what the page does while it goes.
-const LATE_BYTES: usize = 6144;
+const LATE_BYTES: usize = 4096;
 
 fn bytes(requests: &[Request]) -> usize {
     requests.iter().map(|request| request.body.len()).sum()

@@ -150,7 +150,7 @@ fn it_leaves_with_the_page_within_our_share_in_every_encoding() {
         page.leave();
         let requests = page.requests();
         let bytes: usize = requests.iter().map(|request| request.body.len()).sum();
-        assert!(bytes <= 40_960 - 6144 && bytes > 32_768, "{bytes} bytes, {json}, {compression:?}");
+        assert!(bytes <= 40_960 - 4096 && bytes > 32_768, "{bytes} bytes, {json}, {compression:?}");
         assert_eq!(requests.iter().filter(|request| request.losses().is_some()).count(), 1);
         page.assert_books_balance();
     }
