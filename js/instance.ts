@@ -9,7 +9,7 @@ import { installFetch } from './capture/fetch.js';
 import { installNavigation } from './capture/navigation.js';
 import { ResourceTimings } from './capture/timing.js';
 import { installXhr } from './capture/xhr.js';
-import { wallMs, whenIdle, within } from './clock.js';
+import { startTimer, wallMs, whenIdle, within } from './clock.js';
 import { ActiveSpan } from './context.js';
 import { Core, type Exports, GLOBALS, RESOURCE } from './core.js';
 import { fetchLater } from './fetch-later.js';
@@ -69,6 +69,10 @@ export class Instance implements Webspan {
   /** What waits until the core is there; undefined once it is, or once it is known that it will never be. */
   private later: (() => void)[] | undefined = [];
   private readonly touch: ((handle?: number) => void) | undefined;
+  /** How the page was left, if it was, and what it has done since has left too. */
+  private left = VISIBLE;
+  /** When that was; infinity: it was not. */
+  private leftMs = Infinity;
   private session: Session | undefined;
   /** What is done to the outbox, one after the other. */
   private outbox = Promise.resolve();
@@ -144,6 +148,7 @@ export class Instance implements Webspan {
       visit: (handle) => this.touch?.(handle),
       tracer: (name) => this.getTracer(`${NAME}/${name}`, VERSION),
       silent: () => this.silent() || this.asideDepth > 0,
+      leftMs: () => this.leftMs,
       propagates: () => this.consent === true,
       aside: this.aside,
       listen,
@@ -180,10 +185,16 @@ export class Instance implements Webspan {
     add('xhr', xhr && globalThis.XMLHttpRequest, () => installXhr(host, xhr as never));
     add('errors', errors, () => installErrors(host));
     this.attempt(() => watchPage(listen, {
-      hidden: () => this.settle(HIDDEN),
-      leaving: (kept) => this.settle(kept ? KEPT : GONE),
+      // After `pagehide` too: what the page has done meanwhile leaves with it.
+      hidden: () => this.settle(this.left || HIDDEN),
+      leaving: (kept, atMs) => {
+        this.leftMs = atMs;
+        this.settle(kept ? KEPT : GONE);
+      },
       visible: () =>
         this.guard(() => {
+          this.left = VISIBLE;
+          this.leftMs = Infinity;
           this.transport.shown();
           core.x.page_turned(VISIBLE, core.now());
         }),
@@ -208,8 +219,14 @@ export class Instance implements Webspan {
     };
   }
 
-  /** Nothing is recorded. */
+  /** Nothing is recorded. Asked before each span. */
   private silent(): boolean {
+    const { left } = this;
+    // The page is about to do something while it goes: that leaves as soon as its code has run, as nothing may come after it.
+    if (left) {
+      this.left = VISIBLE;
+      void Promise.resolve().then(() => this.settle(left));
+    }
     return this.consent === false || !!this.stopping;
   }
 
@@ -410,14 +427,18 @@ export class Instance implements Webspan {
 
   /** The page is hidden, or goes: what has ended leaves now. */
   private settle(how: number): void {
-    const { core } = this;
-    this.transport.leaving = true;
+    const { core, transport } = this;
+    // What is done in here leaves at its end.
+    this.left = VISIBLE;
+    transport.leaving++;
     this.guard(() => {
       this.settleCaptures(how === GONE);
       if (how === GONE) core.processors?.abandon();
       core.x.page_turned(how, core.now());
     });
-    this.transport.leaving = false;
+    if (how > HIDDEN) this.left = how;
+    // The browser refuses at once what it does not send.
+    startTimer(() => transport.leaving--, 0);
   }
 
   /** WebAssembly cannot start at once: the core in JavaScript is fetched, and takes over when it is there. */

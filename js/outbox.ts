@@ -1,7 +1,9 @@
 // What could not be delivered waits in IndexedDB for a later page of this origin. Loaded only with the option `outbox`.
 //
 // When the page goes, only writes are started, and committed at once: a transaction that is left to itself dies with the page, and a read makes
-// the next page wait for it in WebKit. A record is deleted when its request is answered, never before.
+// the next page wait for it in WebKit. Even so Chromium aborts what it has not committed when the page is gone, and on a busy machine that is all: so a
+// copy goes into `localStorage`, which is written when it returns, until the next page has seen what has become of it. A record is deleted when its
+// request is answered, never before.
 
 import { startTimer, stopTimer, wallMs, within } from './clock.js';
 import type { Core } from './core.js';
@@ -26,6 +28,9 @@ const JITTER_MS = 1000;
 /** Between two requests. */
 const PAUSE_MS = 100;
 
+/** What could not be sent, as another page was at it or the first request failed, is tried again after so long. */
+const AGAIN_MS = 30_000;
+
 /** Pages that are closed meanwhile leave something behind: a page that stays looks again after so long. */
 const LOOK_AGAIN_MS = 300_000;
 
@@ -34,6 +39,8 @@ const PATIENCE_MS = 1000;
 
 /** A database that has not answered for so long is given up: who waits for it may hold the lock that other pages need. */
 const HUNG_MS = 10_000;
+/** All copies together: some of the millions of characters that a page may have there. What has no room is only counted. */
+const MAX_COPIED_BYTES = 1_000_000;
 
 /** As in src/retry.rs; 0 and -1 are no answer at all. */
 const MAY_PASS = [0, -1, 429, 502, 503, 504];
@@ -47,17 +54,20 @@ const MAX_SPANS = 1e7;
 /** All but the body, so that what is there is known without reading bodies; IndexedDB sorts such keys by their elements, so the eldest is first. */
 type Key = [createdMs: number, spans: number, bodyBytes: number, owner: string, nonce: number];
 
+type Body = Uint8Array<ArrayBuffer>;
+
 interface OutboxRecord {
   format: number;
   /** As `Content-Encoding`; empty for none. */
   encoding: string;
-  body: Uint8Array<ArrayBuffer>;
+  body: Body;
 }
 
 /** A transaction, and the batches that it stores. */
 interface Writing {
   transaction: IDBTransaction;
   batches: number[];
+  records: [Key, Body][];
 }
 
 interface Lease {
@@ -111,6 +121,7 @@ async function open(): Promise<IDBDatabase | undefined> {
 
 /** Deletes all that is stored. Pages that have it open let go of it. */
 function forget(): Promise<void> {
+  takeCopies();
   return new Promise((done) => {
     try {
       const request = indexedDB.deleteDatabase(NAME);
@@ -120,6 +131,31 @@ function forget(): Promise<void> {
       done();
     }
   });
+}
+
+const copyName = (key: Key): string => NAME + JSON.stringify(key);
+
+/** A byte is a character. */
+function copy(key: Key, body: Body): void {
+  attempt(() => {
+    let text = '';
+    for (let at = 0; at < body.length; at += 8192) text += String.fromCharCode(...body.subarray(at, at + 8192));
+    localStorage.setItem(copyName(key), text);
+  });
+}
+
+/** Takes the copies out, each with the key that its record has if it was committed. */
+function takeCopies(): [Key, Body][] {
+  const copies: [Key, Body][] = [];
+  attempt(() => {
+    for (const name of Object.keys(localStorage)) {
+      if (!name.startsWith(NAME)) continue;
+      const text = localStorage.getItem(name)!;
+      localStorage.removeItem(name);
+      attempt(() => copies.push([JSON.parse(name.slice(NAME.length)) as Key, Uint8Array.from(text, (char) => char.charCodeAt(0))]));
+    }
+  });
+  return copies;
 }
 
 export class Outbox {
@@ -134,10 +170,13 @@ export class Outbox {
   private limit: AbortController | undefined;
   /** The page has been left. */
   private paused = false;
+  /** For good; then so many bytes have been copied. */
+  private gone = false;
+  private copiedBytes = 0;
   private timer: number | undefined;
   /** Until this task ends. */
   private writing: Writing | undefined;
-  private readonly puts = new Set<Promise<void>>();
+  private readonly puts = new Map<Promise<void>, Writing>();
   /** What was put there since the last look at all of it. */
   private fresh = { count: 0, bytes: 0 };
   private readonly holder = Math.random();
@@ -152,7 +191,15 @@ export class Outbox {
     this.rules = settings.outbox as OutboxSettings;
     const options = { capture: true, signal: this.listening.signal };
     // What is under way ends with the page, so that it holds no lock in the back-forward cache.
-    addEventListener('pagehide', () => this.pause(), options);
+    addEventListener(
+      'pagehide',
+      ({ persisted }) => {
+        this.pause();
+        this.gone = !persisted;
+        if (this.gone) this.puts.forEach(({ records }) => records.forEach(([key, body]) => this.copy(key, body)));
+      },
+      options,
+    );
     addEventListener('pageshow', (event) => event.persisted && this.resume(), options);
     addEventListener('online', () => this.resume(), options);
     this.drainAfter(START_MS);
@@ -173,13 +220,20 @@ export class Outbox {
       host.transport.tell(() => host.core.x.settle_store(batch, +false));
       return;
     }
-    const { transaction, batches } = this.writing;
+    const { transaction, batches, records } = this.writing;
     batches.push(batch);
+    records.push([key, body]);
+    if (this.gone) this.copy(key, body);
     try {
       transaction.objectStore(RECORDS).put(record, key);
     } catch {
       abort(transaction);
     }
+  }
+
+  private copy(key: Key, body: Body): void {
+    this.copiedBytes += body.length;
+    copy(key, this.copiedBytes > MAX_COPIED_BYTES ? new Uint8Array() : body);
   }
 
   /**
@@ -190,8 +244,10 @@ export class Outbox {
     const { core, transport } = this.host;
     const { transaction, ended } = this.change();
     const batches: number[] = [];
+    const writing: Writing = { transaction, batches, records: [] };
     const settle = (isStored: boolean) => {
       this.puts.delete(put);
+      if (this.gone) writing.records.forEach(([key]) => attempt(() => localStorage.removeItem(copyName(key))));
       transport.tell(() => batches.forEach((batch) => core.x.settle_store(batch, +isStored)));
       if (document.visibilityState !== 'hidden' && !this.paused) this.trim().catch(() => {});
     };
@@ -199,18 +255,18 @@ export class Outbox {
       () => settle(true),
       () => settle(false),
     );
-    this.puts.add(put);
+    this.puts.set(put, writing);
     this.promising = true;
     void Promise.resolve().then(() => {
       this.writing = undefined;
       commit(transaction);
     });
-    return { transaction, batches };
+    return writing;
   }
 
   /** What is being written is written, or will not be. */
   async settled(): Promise<void> {
-    await within(Promise.all(this.puts), PATIENCE_MS);
+    await within(Promise.all(this.puts.keys()), PATIENCE_MS);
   }
 
   /** Sends what is there, if no other page is at it. */
@@ -258,10 +314,11 @@ export class Outbox {
   private async alone(run: (renew: () => Promise<boolean>) => Promise<void>): Promise<void> {
     // Only in secure contexts.
     const locks = navigator.locks as LockManager | undefined;
-    if (locks) return locks.request(NAME, { ifAvailable: true }, async (lock) => (lock ? run(async () => true) : undefined));
+    if (locks) return locks.request(NAME, { ifAvailable: true }, async (lock) => (lock ? run(async () => true) : this.drainAfter(AGAIN_MS)));
     // A request may take that long, and some.
     const renew = () => this.lease(wallMs() + this.host.settings.timeoutMillis * 2);
     if (await renew()) await run(renew).finally(() => this.lease(0));
+    else this.drainAfter(AGAIN_MS);
   }
 
   /** Takes the lease, renews it, or with 0 gives it back. False: another page has it. */
@@ -295,6 +352,7 @@ export class Outbox {
       const { status, retryMs, rejected } = await transport.request(sent, type, false, false, limit);
       if (MAY_PASS.includes(status) || CLOSED.includes(status)) {
         this.resumeMs = wallMs() + Math.min(retryMs || 0, LOOK_AGAIN_MS);
+        if (MAY_PASS.includes(status)) this.drainAfter(Math.min(Math.max(AGAIN_MS, retryMs || 0), LOOK_AGAIN_MS));
         return;
       }
       const { transaction, ended } = this.change();
@@ -316,7 +374,22 @@ export class Outbox {
   /** Takes out what is too old, and the eldest of what is too much. The keys of the rest, the eldest first. */
   private async trim(): Promise<Key[]> {
     const { maxBytes, maxCount, maxAgeMillis } = this.rules;
+    // First: what was copied was begun to be written before this reads, and IndexedDB keeps the order.
+    const copies = takeCopies();
     const keys = await answered(this.db.transaction(RECORDS).objectStore(RECORDS).getAllKeys());
+    for (const [key, body] of copies) {
+      if (keys.some((known) => (known as Key)[4] === key[4])) continue;
+      if (!body.length) {
+        this.host.core.unrecovered += Number(key[1]) || 1;
+        continue;
+      }
+      const { transaction, ended } = this.change();
+      attempt(() => {
+        transaction.objectStore(RECORDS).put({ format: FORMAT, encoding: '', body } satisfies OutboxRecord, key);
+        keys.push(key);
+      });
+      await ended;
+    }
     let count = 0;
     let bytes = 0;
     const kept: Key[] = [];
@@ -379,18 +452,19 @@ function isKey(key: IDBValidKey): key is Key {
 
 /** It does not wait for what else may be asked of it, and so outlives the page. */
 function commit(transaction: IDBTransaction): void {
-  try {
-    transaction.commit();
-  } catch {
-    // It has ended already; or the browser knows no such thing, and commits by itself.
-  }
+  attempt(() => transaction.commit());
 }
 
 function abort(transaction: IDBTransaction): void {
+  attempt(() => transaction.abort());
+}
+
+/** What the browser may refuse: a transaction that has ended, a `commit` that it does not know, `localStorage`. */
+function attempt(run: () => void): void {
   try {
-    transaction.abort();
+    run();
   } catch {
-    // It has ended already.
+    // Then it goes on without.
   }
 }
 

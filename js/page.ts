@@ -6,8 +6,8 @@ import { getterOf } from './capture/wrap.js';
 export interface PageEvents {
   /** Hidden: perhaps the last that is heard of the page. */
   hidden(): void;
-  /** It goes; `kept`: into the back-forward cache, from which it may come back. */
-  leaving(kept: boolean): void;
+  /** It goes; `kept`: into the back-forward cache, from which it may come back. `atMs`: since the time origin. */
+  leaving(kept: boolean, atMs: number): void;
   visible(): void;
   /** Prerendered so far, it is shown now. */
   activated(): void;
@@ -19,7 +19,7 @@ export function watchPage(listen: Listen, events: PageEvents): void {
   listen(document, 'visibilitychange', () => (isHidden() ? events.hidden() : events.visible()));
   // Of the window: the document has no such event.
   // Some libraries send this event by hand, to pages that stay.
-  listen(globalThis, 'pagehide', (event: PageTransitionEvent) => event.isTrusted && events.leaving(event.persisted));
+  listen(globalThis, 'pagehide', (event: PageTransitionEvent) => event.isTrusted && events.leaving(event.persisted, event.timeStamp));
   listen(globalThis, 'pageshow', (event: PageTransitionEvent) => event.persisted && (events.online(), events.visible()));
   listen(globalThis, 'online', events.online);
   listen(globalThis, 'offline', events.online);

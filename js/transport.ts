@@ -23,6 +23,9 @@ const REDIRECTED = 1;
 /** A flush that is asked for while headers are waited for may be asked for by what gives them: then each request would ask for the next one at once. */
 const FLUSH_PAUSE_MS = 1000;
 
+/** In the place of a status, to the core: none came, at once, as where the browser refuses a request for all that is in flight with `keepalive`. */
+const FAILED_AT_ONCE = -2;
+
 type HeadersRecord = Record<string, string>;
 type Body = Uint8Array<ArrayBuffer>;
 
@@ -60,8 +63,8 @@ export class Transport {
   /** Requests that wait for their headers. */
   private asking = 0;
   private readonly sending = new Set<AbortController>();
-  /** The page is hidden or going: nothing can be waited for. */
-  leaving = false;
+  /** The page is hidden or going, in this task: nothing can be waited for. */
+  leaving = 0;
   /** Once it is open. */
   outbox: Outbox | undefined;
 
@@ -178,7 +181,7 @@ export class Transport {
     const { core } = this;
     try {
       const { status, retryMs, rejected } = await this.request(body, type, keepalive, gzip);
-      this.tell(() => core.x.take_answer(batch, status, retryMs, rejected, Math.random(), core.now()));
+      this.tell(() => core.x.take_answer(batch, status || (this.leaving ? FAILED_AT_ONCE : NO_ANSWER), retryMs, rejected, Math.random(), core.now()));
       if (isTaken(status)) this.outbox?.drain();
     } catch (error) {
       // The page has broken what this takes.

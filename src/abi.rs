@@ -546,7 +546,7 @@ pub fn page_turned(how: u8, now_ms: f64) {
         match how {
             0 => door.engine.delivery.show_page(),
             1 => door.engine.delivery.hide(),
-            _ => door.engine.delivery.leave(),
+            _ => door.engine.delivery.leave(how == 2),
         }
     })
 }
@@ -592,11 +592,12 @@ pub fn fit_body(batch: i32, body_bytes: usize) -> i32 {
     with(|door| door.engine.delivery.fit(batch, body_bytes).map_or(-1, i32::from))
 }
 
-/// `status` 0: no answer came, and -1: it timed out. `retry_after_ms`: below zero or NaN where the answer does not ask to wait.
+/// `status` 0: no answer came, -1: it timed out, and -2: the browser has failed it at once. `retry_after_ms`: below zero or NaN where the answer does not ask to wait.
 #[wasm_bindgen]
 pub fn take_answer(batch: i32, status: i32, retry_after_ms: f64, rejected: f64, random: f64, now_ms: f64) {
     let answer = match status {
         -1 => Answer::Timeout,
+        -2 => Answer::FailedAtOnce,
         0 => Answer::NetworkError,
         code => Answer::Status { code: code as u16, retry_after_ms: retry_after_ms.max(0.0) },
     };

@@ -19,7 +19,10 @@ struct Finished {
 }
 
 /// Kinds of [`Finished::turn`].
-const TURNS: u8 = 6;
+const TURNS: u8 = 8;
+
+/// The first [`crate::span::Span::rank`]: it was under way as the page went, or has ended since.
+pub const LATE: u8 = 0;
 
 /// In the place of a batch's id: the span has not left. Below zero: it has not left either, and the next request holds it already.
 pub const WAITING: i32 = 0;
@@ -42,6 +45,8 @@ impl Rules {
 /// All spans that have ended and are not delivered, eldest first. One that leaves keeps its place, with the batch's id on it, so that
 /// nothing is moved, and nothing out of order, when it has to go again.
 pub struct Queue {
+    /// Others stay behind, as if they did not fit.
+    pub only_late: bool,
     spans: Vec<Finished>,
     /// Spans at the front that a flush waits for: those that had ended when it was asked for. They leave before all others.
     pub flushed: usize,
@@ -71,7 +76,7 @@ pub struct Group {
 
 impl Queue {
     pub const EMPTY: Queue =
-        Queue { spans: Vec::new(), flushed: 0, state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
+        Queue { only_late: false, spans: Vec::new(), flushed: 0, state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
 
     /// Spans that have not left.
     pub fn len(&self) -> usize {
@@ -158,7 +163,7 @@ impl Queue {
         // Only where the size is not limited: else one that is too large would keep others from going.
         let is_flushed = max_bytes == usize::MAX && self.spans.iter().take(self.flushed).any(|span| span.batch == WAITING);
         let end = if is_flushed { self.flushed } else { self.spans.len() };
-        for turn in 0..TURNS {
+        for turn in 0..if self.only_late { 2 } else { TURNS } {
             for (index, span) in self.spans.iter_mut().take(end).enumerate() {
                 if span.batch != WAITING || span.turn != turn || count == max_spans || bytes >= group_bytes {
                     continue;

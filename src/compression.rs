@@ -26,7 +26,8 @@ impl Compression {
 
     /// This answer to a compressed request may be about the compression.
     pub fn doubts(self, answer: &Answer) -> bool {
-        matches!(self, Compression::Untried { .. }) && matches!(answer, Answer::NetworkError | Answer::Status { code: 400 | 415, .. })
+        matches!(self, Compression::Untried { .. })
+            && matches!(answer, Answer::NetworkError | Answer::FailedAtOnce | Answer::Status { code: 400 | 415, .. })
     }
 }
 

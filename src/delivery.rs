@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::Attributes;
-use crate::batch::{Batch, Queue, Rules, WAITING};
+use crate::batch::{Batch, LATE, Queue, Rules, WAITING};
 use crate::capture::names::Semconv;
 use crate::compression::Compression;
 use crate::deflate::Deflater;
@@ -17,12 +17,18 @@ use crate::retry::{self, Answer, Policy, Verdict};
 /// <https://developer.mozilla.org/docs/Web/API/Window/setTimeout#maximum_delay_value>
 const MAX_TIMER_MS: f64 = 2_147_483_647.0;
 
-/// Bytes of request bodies that may be in flight with `keepalive` when the page is hidden or going. Browsers refuse beyond 65,536 for the
-/// whole page, and the page's own beacons need some too. <https://fetch.spec.whatwg.org/#http-network-or-cache-fetch>
-const KEEPALIVE_SHARE_LEAVING_BYTES: usize = 57_344;
+/// Bytes of request bodies that we have in flight with `keepalive` at most, and so of one such request: enough for an ordinary batch. Browsers refuse
+/// beyond 65,536 for the whole page, and its own beacons come first. <https://fetch.spec.whatwg.org/#http-network-or-cache-fetch>
+const KEEPALIVE_BYTES: usize = 16_384;
 
-/// The same while the page is in use and sends its own: enough for an ordinary batch, so that leaving the page cannot cut it off.
-const KEEPALIVE_SHARE_VISIBLE_BYTES: usize = 16_384;
+/// The same once the page goes, where nothing else can take what is left.
+const KEEPALIVE_LEAVING_BYTES: usize = 40_960;
+
+/// What of these is kept for spans that start or end after `pagehide`, as of the requests that the page makes while it goes.
+const KEEPALIVE_LATE_BYTES: usize = 4096;
+
+/// What one of these spans takes, more or less.
+const LATE_SPAN_BYTES: usize = 1024;
 
 /// Bodies below this are sent as they are: there is little to save.
 const LEAST_COMPRESSED_BYTES: usize = 2048;
@@ -208,6 +214,12 @@ pub struct Delivery {
     hurried: bool,
     /// It has been left. What it still waits for with `keepalive` goes on without it: browsers fail such a request in the page, which says nothing.
     gone: bool,
+    /// For good: nobody will read an answer.
+    forgone: bool,
+    /// Bytes that spans which have started since then will take.
+    late_bytes: usize,
+    /// Bytes of a request with `keepalive`: less than the rule once the browser has refused one.
+    max_keepalive: usize,
     /// Somebody waits until all that had ended at that time is answered.
     flushing: bool,
     /// All that waits goes into the outbox, if there is one.
@@ -248,6 +260,9 @@ impl Delivery {
             leaving: false,
             hurried: false,
             gone: false,
+            forgone: false,
+            late_bytes: 0,
+            max_keepalive: KEEPALIVE_BYTES,
             flushing: false,
             stowing: false,
         }
@@ -260,7 +275,7 @@ impl Delivery {
         self.counts.ended += 1;
         if !self.endpoint {
             self.lose(Loss::NoEndpoint, 1, 0);
-        } else if self.queue.push(scope, rank, bytes, now_ms, &self.rules) {
+        } else if self.queue.push(scope, if self.gone { LATE } else { rank }, bytes, now_ms, &self.rules) {
             self.counts.queued += 1;
         } else {
             self.lose(Loss::QueueFull, 1, 0);
@@ -292,6 +307,9 @@ impl Delivery {
 
     /// The page is hidden. All that waits goes now: this may be the last that we hear of it.
     pub fn hide(&mut self) {
+        // What was left behind when the page went must not take what is kept for those that came since.
+        self.queue.only_late = self.gone;
+        self.late_bytes = 0;
         self.leaving = true;
         self.hurried = true;
         self.stowing = self.failures > 0 || self.is_offline();
@@ -299,10 +317,12 @@ impl Delivery {
         self.recall(false);
     }
 
-    /// The page goes, perhaps into the back-forward cache. What is under way without `keepalive` is cut off, and goes again.
-    pub fn leave(&mut self) {
+    /// The page goes; `kept`: into the back-forward cache, and it may come back. What is under way without `keepalive` is cut off, and goes again.
+    /// Again, it is for the spans that have ended since.
+    pub fn leave(&mut self, kept: bool) {
         self.hide();
         self.gone = true;
+        self.forgone = !kept;
         self.counts.resent += self.recall(true);
     }
 
@@ -311,7 +331,15 @@ impl Delivery {
         self.leaving = false;
         self.hurried = false;
         self.gone = false;
+        self.queue.only_late = false;
+        self.max_keepalive = KEEPALIVE_BYTES;
         self.stowing = false;
+    }
+
+    /// A span that starts now can still be delivered. Once the page has been left there may be no way any more.
+    pub fn admits(&mut self) -> bool {
+        self.late_bytes += LATE_SPAN_BYTES;
+        !self.gone || self.keepalive_left() > self.late_bytes + self.envelope_bytes()
     }
 
     /// Whether there is a network. While there is none nothing is sent, and nothing gets too old. `random` is from 0 to 1.
@@ -418,6 +446,13 @@ impl Delivery {
     pub fn answer(&mut self, id: i32, answer: &Answer, rejected: u32, random: f64, now_ms: f64) {
         // A batch that was taken back is not waited for any more.
         let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == id && batch.in_flight) else { return };
+        if self.leaving && batch.keepalive_bytes > 0 && (self.gone || self.failures == 0) && *answer == Answer::FailedAtOnce {
+            self.max_keepalive = batch.keepalive_bytes / 2;
+            self.queue.only_late = false;
+            self.hurried = true;
+            self.put_back(id, false);
+            return;
+        }
         if self.gone && batch.keepalive_bytes > 0 && *answer == Answer::NetworkError {
             self.counts.unacknowledged += self.remove(id, true);
             return;
@@ -468,6 +503,7 @@ impl Delivery {
                 }
             }
             Verdict::Delivered => {
+                self.max_keepalive = KEEPALIVE_BYTES;
                 if gzip {
                     self.compression = Compression::Accepted;
                 } else if plain && self.compression != Compression::Accepted {
@@ -639,6 +675,7 @@ impl Delivery {
         }
         // All that could go has gone; the rest follows as soon as an answer makes room.
         self.hurried &= in_flight && !self.queue.is_empty();
+        self.queue.only_late &= self.hurried;
         wait(self.next_ms(), now_ms)
     }
 
@@ -646,11 +683,13 @@ impl Delivery {
     /// `keepalive`, and alone.
     fn send_next(&mut self, now_ms: f64) -> Option<Effect> {
         let id = self.next_batch();
-        let room = self.leaving.then(|| self.keepalive_room());
-        let (mut count, mut gzip) = self.fill(id, room, now_ms);
-        let deferred = count == 0 && self.gone && self.defer_bytes > 0 && !self.batches.iter().any(|batch| batch.deferred);
-        if deferred {
-            (count, gzip) = self.fill(id, Some(self.defer_bytes), now_ms);
+        let may_defer = self.gone && self.defer_bytes > 0 && !self.batches.iter().any(|batch| batch.deferred);
+        let room = self.keepalive_room();
+        let mut deferred = may_defer && self.forgone;
+        let (mut count, mut gzip) = self.fill(id, self.leaving.then_some(if deferred { self.defer_bytes } else { room }), now_ms);
+        if count == 0 && may_defer {
+            deferred = !deferred;
+            (count, gzip) = self.fill(id, Some(if deferred { self.defer_bytes } else { room }), now_ms);
         }
         if count == 0 && !self.hurried {
             count = self.queue.take(id, 1, usize::MAX, now_ms);
@@ -691,6 +730,7 @@ impl Delivery {
         let id = self.next_batch();
         let mut count = 0;
         if self.outbox {
+            self.queue.only_late = false;
             self.dissolve();
             let limit = self.batch_limit();
             count = self.queue.take(id, limit, RECORD_BYTES, now_ms);
@@ -868,9 +908,20 @@ impl Delivery {
         if self.losses.is_empty() { bytes } else { 2 * bytes + self.losses.loose_bytes() }
     }
 
+    /// What the next request with `keepalive` may have.
     fn keepalive_room(&self) -> usize {
-        let share = if self.leaving { KEEPALIVE_SHARE_LEAVING_BYTES } else { KEEPALIVE_SHARE_VISIBLE_BYTES };
-        share.saturating_sub(self.batches.iter().map(|batch| batch.keepalive_bytes).sum())
+        let kept = if self.gone && !self.queue.only_late { KEEPALIVE_LATE_BYTES } else { 0 };
+        self.keepalive_left().saturating_sub(kept).min(self.max_keepalive)
+    }
+
+    fn keepalive_left(&self) -> usize {
+        let share = if self.gone && self.defer_bytes == 0 { KEEPALIVE_LEAVING_BYTES } else { KEEPALIVE_BYTES };
+        share.saturating_sub(self.keepalive_bytes())
+    }
+
+    /// What is in flight with it.
+    fn keepalive_bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.keepalive_bytes).sum()
     }
 
     fn batch_limit(&self) -> usize {

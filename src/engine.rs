@@ -172,9 +172,17 @@ impl Engine {
         if !sampled {
             return Some(NOT_RECORDING);
         }
-        if start.captured && !self.runaway.allows(start.scope, start.at_ms) {
+        let loss = if !start.captured {
+            None
+        } else if !self.runaway.allows(start.scope, start.at_ms) {
+            Some(Loss::RateLimited)
+        } else {
+            // What would not be delivered must not be the parent of anything.
+            (!self.delivery.admits()).then_some(Loss::QueueFull)
+        };
+        if let Some(loss) = loss {
             self.started.flags = random;
-            self.delivery.push_lost(Loss::RateLimited);
+            self.delivery.push_lost(loss);
             return Some(NOT_RECORDING);
         }
         let (handle, span, evicted) = self.open.open();

@@ -19,6 +19,8 @@ pub enum Answer {
     },
     /// No answer: offline, refused by CORS, blocked; the browser does not say which.
     NetworkError,
+    /// The same, at once: the browser may have refused it for all that the page has in flight with `keepalive`.
+    FailedAtOnce,
     /// No answer within the time allowed for one attempt.
     Timeout,
 }
@@ -60,7 +62,7 @@ pub fn decide(answer: Answer, policy: &Policy, failures: u32, elapsed_ms: f64, r
         Answer::Status { code: 200..=299, .. } => return Verdict::Delivered,
         Answer::Status { code: 429 | 502 | 503 | 504, retry_after_ms } => retry_after_ms,
         Answer::Status { .. } => return Verdict::Refused,
-        Answer::NetworkError | Answer::Timeout => 0.0,
+        Answer::NetworkError | Answer::FailedAtOnce | Answer::Timeout => 0.0,
     };
     // 2^20 times any sensible start is beyond any sensible maximum.
     let doublings = failures.saturating_sub(1).min(20);

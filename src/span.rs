@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::attributes::{Attributes, Value};
+use crate::batch::LATE;
 use crate::capture::names::{Name, Semconv};
 use crate::context::SpanContext;
 use crate::limits::{Limits, cut};
@@ -54,6 +55,8 @@ pub struct Span {
     /// Kept apart until the end: a message that stands twice in protobuf would be merged.
     status: StatusCode,
     status_message: Vec<u8>,
+    /// It did not end: the page went.
+    pub unfinished: bool,
 }
 
 impl Span {
@@ -80,6 +83,7 @@ impl Span {
             dropped_links: 0,
             status: StatusCode::Unset,
             status_message: Vec::new(),
+            unfinished: false,
         }
     }
 
@@ -102,6 +106,7 @@ impl Span {
         self.dropped_links = 0;
         self.status = StatusCode::Unset;
         self.status_message.clear();
+        self.unfinished = false;
     }
 
     /// Gives room back beyond `kept_bytes`.
@@ -112,14 +117,17 @@ impl Span {
         }
     }
 
-    /// How much it is worth when not all can be sent: what failed first, then what began a trace, then the rest.
+    /// How much it is worth when not all can be sent: what was under way as the page went first, which a server may have been told to be part of,
+    /// then what failed, then what began a trace, then the rest.
     pub fn rank(&self) -> u8 {
-        if self.status == StatusCode::Error {
-            0
-        } else if self.parent_id == [0; 8] || self.parent_is_remote {
+        if self.unfinished {
+            LATE
+        } else if self.status == StatusCode::Error {
             1
-        } else {
+        } else if self.parent_id == [0; 8] || self.parent_is_remote {
             2
+        } else {
+            3
         }
     }
 

@@ -44,6 +44,8 @@ export interface CaptureHost {
   tracer(name: string): CoreTracer;
   /** Nothing is traced: no consent, shut down, or within a function that the page gave us. */
   silent(): boolean;
+  /** When the page was left; infinity: it was not. */
+  leftMs(): number;
   /** Headers may be added. */
   propagates(): boolean;
   /** Runs what the page gave us; what it throws is told, and what it fetches is not traced. */

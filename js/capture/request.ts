@@ -337,7 +337,9 @@ export class Requests {
   }
 
   settle(gone: boolean): void {
-    for (const pending of [...this.pending]) if (gone || pending.endMs !== undefined) this.close(pending, gone);
+    // Of those that the page makes while it goes it may never hear, also where it is kept and may come back.
+    const leftMs = this.host.leftMs();
+    for (const pending of [...this.pending]) if (gone || pending.endMs !== undefined || pending.startMs >= leftMs) this.close(pending, gone);
   }
 
   uninstall(): void {

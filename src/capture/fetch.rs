@@ -20,7 +20,10 @@ pub fn describe_end(span: &mut Span, end: End, limits: &Limits) {
     let mark = match end {
         End::Known => return,
         End::BodyUnknown => names::BODY_END_UNKNOWN,
-        End::Unfinished => names::UNFINISHED,
+        End::Unfinished => {
+            span.unfinished = true;
+            names::UNFINISHED
+        }
     };
     span.set(mark, Value::Bool(true), limits);
 }

@@ -31,16 +31,17 @@ const noteComplaints = `
 `;
 
 /** A page with every capture, or a skipped test. */
-async function open(t, engine, options) {
+async function open(t, engine, options, head = '') {
   const browser = browsers[engine];
   if (!browser) return void t.skip(`there is no ${engine}`);
   const receiver = await startReceiver();
   const site = await startSite({
     routes: {
-      '/': webspanPage({ endpoint: receiver.url, ...options }, { module: '/with-captures.js', head: `<script>${noteComplaints}</script>`, body: '<p>Text</p><img src="/image.svg"><button>Buy</button><script>document.querySelector("button").onclick = () => fetch("/echo?click")</script>' }),
+      '/': webspanPage({ endpoint: receiver.url, ...options }, { module: '/with-captures.js', head: `<script>${noteComplaints}${head}</script>`, body: '<p>Text</p><img src="/image.svg"><button>Buy</button><script>document.querySelector("button").onclick = () => fetch("/echo?click")</script>' }),
       '/with-captures.js': text(withCaptures, { headers: { 'Content-Type': 'text/javascript' } }),
       '/image.svg': text('<svg xmlns="http://www.w3.org/2000/svg"/>', { headers: { 'Content-Type': 'image/svg+xml' } }),
       '/echo': echo(),
+      '/beacon': echo(),
       '/elsewhere': text('<!doctype html>', { headers: { 'Content-Type': 'text/html' } }),
     },
   });
@@ -129,6 +130,32 @@ for (const engine of Object.keys(engines)) {
     await receiver.waitUntil(() => receiver.spans.filter(({ name }) => name === 'ended').length === 400, 15_000);
     assert.equal(new Set(receiver.spans.map(({ spanId }) => spanId)).size, receiver.spans.length, 'none twice');
   });
+
+  for (const isOlder of [true, false]) {
+    test(`in ${engine}: what a page sends when it is left has room beside ours, ${isOlder ? 'before' : 'after'} us, and its requests are delivered`, async (t) => {
+      const listen = `addEventListener('pagehide', () => {
+        localStorage.sent = navigator.sendBeacon('/beacon', 'y'.repeat(20000));
+        void fetch('/echo?going', { method: 'POST', keepalive: true, body: 'x' }).catch(() => {});
+      }, true)`;
+      const opened = await open(t, engine, { batch: { scheduledDelayMillis: 60_000, maxExportBatchSize: 2000 } }, isOlder ? listen : `addEventListener('load', () => setTimeout(() => ${listen}))`);
+      if (!opened) return;
+      const { page, site, receiver } = opened;
+      await delay(300);
+      await page.evaluate(() => {
+        for (let index = 0; index < 1000; index++) window.instance.tracer.startSpan('ended', { attributes: { filling: 'x'.repeat(100) } }).end();
+      });
+      await page.goto(site.url('/elsewhere'));
+      const bytes = () => receiver.requests.reduce((sum, request) => sum + request.bytes.length, 0);
+      await receiver.waitUntil(() => bytes() >= 32_768, 15_000);
+      await site.waitForRequests('/beacon', 1);
+      assert.equal(await page.evaluate(() => localStorage.sent), 'true');
+      const going = (await site.waitForRequests('/echo', 1)).find(({ url }) => url.search === '?going');
+      const [, , spanId, flags] = going.headers.traceparent.split('-');
+      assert.equal(flags, '03');
+      await receiver.waitUntil(() => receiver.spans.some((span) => span.spanId === spanId), 15_000);
+      assert.ok(bytes() <= 40_960, `${bytes()} bytes`);
+    });
+  }
 
   test(`in ${engine}: what a collector that is down has not taken is stored, and delivered by the next page`, async (t) => {
     const opened = await open(t, engine, { outbox: true, instrumentations, batch: { scheduledDelayMillis: 20 }, retry: { initialMillis: 20, maxMillis: 40, maxElapsedMillis: 100 } });

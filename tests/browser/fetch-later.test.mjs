@@ -93,14 +93,14 @@ test('what is acknowledged is taken back, and nothing of it leaves with the page
   assert.equal(receiver.requests.length, 1);
 });
 
-for (const [browser, has, least] of [['a browser that has fetchLater', true, 290], ['one that has not', false, 140]]) {
+for (const [browser, has, least] of [['a browser that has fetchLater', true, 185], ['one that has not', false, 88]]) {
   test(`of 290 requests that wait ${least} leave with the page in ${browser}`, async (t) => {
     const { page, receiver } = await stage(t, { options: late, content: has ? watched : { head: '<script>delete window.fetchLater</script>' } });
     await endRequests(page, 290);
     page.evaluate(() => (location.href = '/elsewhere')).catch(() => {});
     await receiver.waitForSpans(least);
     await delay(300);
-    assert.ok(has || receiver.spans.length < 170, `${receiver.spans.length} spans, in 64 KiB`);
+    assert.ok(has || receiver.spans.length < 110, `${receiver.spans.length} spans, in 40 KiB`);
     assert.equal(new Set(receiver.spans.map(({ spanId }) => spanId)).size, receiver.spans.length, 'none twice');
     assert.ok(receiver.requests.every(({ headers }) => !headers['content-encoding']));
   });
@@ -108,24 +108,24 @@ for (const [browser, has, least] of [['a browser that has fetchLater', true, 290
 
 test('what left with a page that comes back is not sent again, and not called delivered', async (t) => {
   const { page, site, receiver } = await stage(t, { options: late, content: watched, bfcache: true });
-  await endRequests(page, 290);
+  await endRequests(page, 185);
   await untilDeferred(page);
   await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => (window.back = persisted)));
   await page.goto(site.url('/elsewhere'));
-  await receiver.waitForSpans(290);
+  await receiver.waitForSpans(185);
   page.evaluate(() => history.back()).catch(() => {});
   await page.waitForFunction(() => window.back);
   await page.evaluate(() => window.instance.flush());
   const { ended, delivered, unacknowledged, queued, inFlight, dropped } = await stats(page);
   assert.ok(unacknowledged >= 120, `${unacknowledged} are not known to be delivered`);
-  assert.deepEqual({ ended, sum: delivered + unacknowledged, queued, inFlight, refused: dropped.refused }, { ended: 290, sum: 290, queued: 0, inFlight: 0, refused: 0 });
-  assert.equal(receiver.spans.length, 290);
+  assert.deepEqual({ ended, sum: delivered + unacknowledged, queued, inFlight, refused: dropped.refused }, { ended: 185, sum: 185, queued: 0, inFlight: 0, refused: 0 });
+  assert.equal(receiver.spans.length, 185);
   const before = (await deferrals(page)).length;
   await end(page, 'after');
   await untilDeferred(page, before + 1);
   await crash(page);
-  await receiver.waitForSpans(291);
-  assert.equal(new Set(receiver.spans.map(({ spanId }) => spanId)).size, 291);
+  await receiver.waitForSpans(186);
+  assert.equal(new Set(receiver.spans.map(({ spanId }) => spanId)).size, 186);
 });
 
 const denials = [

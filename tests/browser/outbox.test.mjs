@@ -194,6 +194,88 @@ test('a page from the back-forward cache sends nothing again that another has se
   assert.equal(distinct(receiver.spans), 2000, 'none twice');
 });
 
+// ---- a page that goes before what it stores is committed
+
+/** As on a busy machine: what the page has not committed when it goes is aborted with it. */
+const abortCommits = (page) => page.evaluate(() => void (IDBTransaction.prototype.commit = IDBTransaction.prototype.abort));
+
+/** A page with so many spans is left for good, and none of its records gets into the outbox. */
+async function leaveUncommitted({ page, site }, count) {
+  await isOpen(page);
+  await endSpans(page, count, 200);
+  await abortCommits(page);
+  await go(page, site.url('/elsewhere'));
+}
+
+const copies = (page) => page.evaluate(() => Object.keys(localStorage).filter((name) => name.startsWith('webspan')));
+
+test('what is aborted as the page goes is delivered by the next one all the same', async (t) => {
+  const { page, context, site, receiver } = await stage(t, { options: stored });
+  await leaveUncommitted({ page, site }, 3000);
+  assert.ok((await copies(page)).length > 1);
+  const next = await visit(context, site);
+  await receiver.waitForSpans(3000, 30_000);
+  await next.page.waitForFunction(() => window.instance.stats().recovered > 1000);
+  await delay(500);
+  assert.equal(distinct(receiver.spans), 3000);
+  assert.equal(receiver.spans.length, 3000, 'none twice');
+  assert.deepEqual([(await stats(next.page)).unrecovered, await copies(next.page), await contents(next.page)], [0, [], []]);
+});
+
+test('what has no room in any storage is counted by the next page', async (t) => {
+  const { page, context, site, receiver } = await stage(t, { options: stored, content: { head: "<script>Storage.prototype.setItem = ((own) => function (name, text) { own.call(this, name, text && ''); })(Storage.prototype.setItem)</script>" } });
+  await leaveUncommitted({ page, site }, 3000);
+  const next = await visit(context, site);
+  await next.page.waitForFunction(() => window.instance.stats().unrecovered > 0);
+  assert.equal((await stats(next.page)).unrecovered + receiver.spans.length, 3000);
+  assert.deepEqual(await copies(next.page), []);
+});
+
+test('a page that may not use localStorage, and copies that are none, keep nothing from being delivered', async (t) => {
+  const { page, context, site, receiver, complaints } = await stage(t, { options: stored, content: { head: "<script>if (location.search) Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })</script>" } });
+  await isOpen(page);
+  await page.evaluate(() => {
+    for (const key of ['', 'x', '{', '[]', '[null,1,1,"x",2]', '[1,{},3,"x",[]]', '7']) localStorage['webspan.outbox' + key] = 'x';
+  });
+  await endSpans(page, 1000, 200);
+  await go(page, site.url('/elsewhere'));
+  const next = await visit(context, site, '/');
+  await receiver.waitForSpans(1000, 30_000);
+  assert.deepEqual(await copies(next.page), []);
+  const other = await visit(context, site, '/?without');
+  await isOpen(other.page);
+  await endSpans(other.page, 1000, 200);
+  await go(other.page, site.url('/elsewhere'));
+  await visit(context, site);
+  await receiver.waitForSpans(2000, 30_000);
+  assert.equal(distinct(receiver.spans), 2000);
+  assert.deepEqual(complaints(), []);
+});
+
+test('copies are gone when the user refuses', async (t) => {
+  const { page, context, site } = await stage(t, { options: stored });
+  await leaveUncommitted({ page, site }, 2000);
+  const next = await visit(context, site, '/elsewhere');
+  assert.ok((await copies(next.page)).length > 0);
+  const refusing = await visit(context, site);
+  await refusing.page.evaluate(() => window.instance.setConsent(false));
+  await refusing.page.waitForFunction(() => !Object.keys(localStorage).length);
+  assert.equal((await stats(refusing.page)).unrecovered, 0);
+});
+
+test('a page that cannot send what is there, as another page is at it, looks again', async (t) => {
+  const { page, context, site, receiver } = await stage(t, { options: stored, content: { head: "<script>if (location.search) { const own = setTimeout; window.setTimeout = (run, ms) => own(run, ms >= 30_000 ? ms / 20 : ms); }</script>" } });
+  await storeOffline(page, context, 50);
+  const holder = await visit(context, site, '/elsewhere');
+  await holder.page.evaluate(() => void navigator.locks.request('webspan.outbox', () => new Promise((done) => (window.done = done))));
+  const next = await visit(context, site, '/?soon');
+  await delay(2500);
+  assert.equal(receiver.requests.length, 0);
+  await holder.page.evaluate(() => window.done());
+  await receiver.waitForSpans(50);
+  await next.page.waitForFunction(() => window.instance.stats().recovered === 50);
+});
+
 // ---- what the outbox holds
 
 test('the collector is asked again for what it could not take, and what it refuses is dropped and keeps nothing else from going', async (t) => {

@@ -32,6 +32,7 @@ enum Step {
     },
     Hide,
     Leave,
+    LeaveForGood,
     /// The page is there again; perhaps the browser has sent what was deferred when it went.
     Show {
         sent: bool,
@@ -60,6 +61,7 @@ enum Reply {
     Status(u16),
     Busy { retry_after_ms: f64 },
     NetworkError,
+    FailedAtOnce,
     Timeout,
 }
 
@@ -70,6 +72,7 @@ impl Reply {
             Reply::Status(code) => Answer::Status { code, retry_after_ms: 0.0 },
             Reply::Busy { retry_after_ms } => Answer::Status { code: 503, retry_after_ms },
             Reply::NetworkError => Answer::NetworkError,
+            Reply::FailedAtOnce => Answer::FailedAtOnce,
             Reply::Timeout => Answer::Timeout,
         }
     }
@@ -83,6 +86,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         2 => Just(Reply::Status(413)),
         1 => (0.0..1e6).prop_map(|retry_after_ms| Reply::Busy { retry_after_ms }),
         2 => Just(Reply::NetworkError),
+        2 => Just(Reply::FailedAtOnce),
         1 => Just(Reply::Timeout),
     ]
 }
@@ -99,6 +103,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => prop_oneof![0.0..50.0, 50.0..8000.0, 8000.0..1e6].prop_map(|ms| Step::Pass { ms }),
         2 => Just(Step::Hide),
         2 => Just(Step::Leave),
+        1 => Just(Step::LeaveForGood),
         3 => any::<bool>().prop_map(|sent| Step::Show { sent }),
         1 => Just(Step::Deny),
         1 => any::<bool>().prop_map(Step::Hold),
@@ -227,10 +232,16 @@ impl World {
                 self.leaving = true;
                 page.hide();
             }
-            Step::Leave => {
+            Step::Leave | Step::LeaveForGood => {
                 self.leaving = true;
                 self.forget(|request| !request.keepalive);
-                self.page.leave();
+                if matches!(step, Step::Leave) {
+                    self.page.leave();
+                } else {
+                    // It may turn out that it was kept after all: to the core that makes no difference.
+                    self.page.engine.delivery.leave(false);
+                    self.page.pump();
+                }
             }
             Step::Show { sent } => {
                 self.leaving = false;

@@ -5,7 +5,8 @@ use webspan::retry::Answer;
 
 use crate::driver::Driver;
 
-const SHARE_BYTES: usize = 57_344;
+/// As the page goes.
+const SHARE_BYTES: usize = 40_960;
 const SAME_ORIGIN: Compression = Compression::Untried { cross_origin: false };
 const CROSS_ORIGIN: Compression = Compression::Untried { cross_origin: true };
 
@@ -90,7 +91,7 @@ fn slices_hold_every_span_once_and_in_their_scopes() {
 }
 
 #[test]
-fn one_page_close_carries_six_hundred_requests() {
+fn one_page_close_carries_four_hundred_requests() {
     for compressed_ahead in [true, false] {
         let mut page = page(SAME_ORIGIN);
         page.engine.delivery.rules.max_export_batch_size = 2048;
@@ -105,7 +106,7 @@ fn one_page_close_carries_six_hundred_requests() {
         let bytes: usize = requests.iter().map(|request| request.body.len()).sum();
         assert!(bytes <= SHARE_BYTES, "{bytes} bytes");
         let spans: usize = requests.iter().map(|request| request.spans().len()).sum();
-        assert!(spans >= 600, "{spans} spans");
+        assert!(spans >= 420, "{spans} spans");
         page.assert_books_balance();
     }
 }
@@ -134,7 +135,8 @@ fn an_answer_to_a_compressed_request_is_its_acceptance() {
     page.status(&request, 200);
     request_spans(&mut page, 50);
     page.leave();
-    assert!(page.only_request().gzip);
+    let requests = page.requests();
+    assert!(!requests.is_empty() && requests.iter().all(|request| request.gzip));
 }
 
 #[test]

@@ -8,7 +8,9 @@ use webspan::retry::Answer;
 use crate::driver::{Driver, Request};
 
 const MOST_BYTES: usize = 61_440;
-const SHARE_BYTES: usize = 57_344;
+
+/// Of the first request with `keepalive`, where the rest can be deferred: 4,096 of 16,384 are kept for what the page does while it goes.
+const SHARE_BYTES: usize = 12_288;
 
 fn page() -> Driver {
     let mut page = Driver::new();
@@ -283,8 +285,8 @@ fn what_leaves_with_the_page_as_json_fits_too() {
 
 #[test]
 fn what_fits_into_our_share_needs_no_deferred_request() {
-    let (page, sent) = left(50, Compression::Off);
-    assert_eq!(sent.iter().flat_map(Request::spans).count(), 50);
+    let (page, sent) = left(20, Compression::Off);
+    assert_eq!(sent.iter().flat_map(Request::spans).count(), 20);
     assert!(page.deferred.is_none(), "the one from before is taken back");
 }
 
@@ -323,5 +325,38 @@ fn a_page_that_must_not_defer_keeps_what_did_not_fit() {
     }
     assert_eq!(times, 6);
     assert!(page.engine.delivery.counts.queued > 0);
+    page.assert_books_balance();
+}
+
+#[test]
+fn a_page_that_goes_for_good_defers_what_is_most_valuable_and_sends_the_rest() {
+    for (count, is_sent) in [(100, false), (400, true)] {
+        let mut page = page();
+        page.engine.delivery.rules = Rules { scheduled_delay_ms: 1e6, max_export_batch_size: 2048, max_queue_size: 2048 };
+        requests(&mut page, count);
+        let handle = page.start_request("GET", "https://api.shop.example.com/failed");
+        page.engine.response(handle, 500);
+        page.end(handle);
+        page.leave_for_good();
+        let deferred = page.deferred.as_ref().expect("the browser does not refuse it later");
+        assert!(deferred.body.len() <= MOST_BYTES);
+        assert!(deferred.spans().iter().any(|span| span.status.as_ref().is_some_and(|status| status.code == 2)), "the one that failed");
+        let deferred = deferred.spans().len();
+        let sent = page.requests();
+        let sent_bytes: usize = sent.iter().map(|request| request.body.len()).sum();
+        assert!(sent_bytes <= SHARE_BYTES && (sent_bytes > 0) == is_sent, "{sent_bytes} bytes beside the {deferred} deferred spans");
+        assert_eq!(page.engine.delivery.counts.in_flight as usize, deferred + sent.iter().flat_map(Request::spans).count());
+        page.assert_books_balance();
+    }
+}
+
+#[test]
+fn a_page_that_must_not_defer_sends_what_other_browsers_send_when_it_goes_for_good() {
+    let mut page = page();
+    requests(&mut page, 400);
+    page.leave_for_good();
+    while page.deny_deferring().is_some() {}
+    let sent: usize = page.requests().iter().map(|request| request.body.len()).sum();
+    assert!(sent <= 40_960 && sent > 34_000, "{sent} bytes");
     page.assert_books_balance();
 }

@@ -142,9 +142,14 @@ impl Driver {
     }
 
     pub fn start_request(&mut self, method: &str, url: &str) -> i32 {
+        self.try_start_request(method, url).expect("a root span is recorded unless the sampler says no")
+    }
+
+    /// None: it is not recorded.
+    pub fn try_start_request(&mut self, method: &str, url: &str) -> Option<i32> {
         let name = method.as_bytes();
         let start = Start { name, kind: 0, scope: self.scope, at_ms: self.now_ms, parent: None, decided: None, captured: false };
-        self.recorded(|engine| engine.start_request(start, url.as_bytes())).expect("a root span is recorded unless the sampler says no")
+        self.recorded(|engine| engine.start_request(start, url.as_bytes()))
     }
 
     fn recorded(&mut self, start: impl Fn(&mut Engine) -> Option<i32>) -> Option<i32> {
@@ -233,8 +238,16 @@ impl Driver {
         self.pump();
     }
 
+    /// Into the back-forward cache, or again what it does once it has been left.
     pub fn leave(&mut self) {
-        self.engine.delivery.leave();
+        self.engine.delivery.leave(true);
+        self.pump();
+    }
+
+    /// For good.
+    pub fn leave_for_good(&mut self) {
+        self.engine.abandon(self.now_ms);
+        self.engine.delivery.leave(false);
         self.pump();
     }
 
