@@ -466,6 +466,9 @@ impl Delivery {
         self.counts.queued += count;
         if batch.gzip && self.compression.doubts(answer) {
             batch.plain = true;
+            // What leaves with the page goes uncompressed from now on, until a compressed request is taken: where this batch does not fit as it is,
+            // it would else be compressed again, and fail again, for ever.
+            self.compression = Compression::Untried { cross_origin: true };
             return;
         }
         let Batch { first_sent_ms, gzip, plain, .. } = *batch;

@@ -25,7 +25,11 @@ test('whatever happens to a page, its accounting is right', async (t) => {
       const mine = seed++;
       const context = await browser.newContext();
       const { page, pageErrors } = await openPage(context, site.url('/'));
-      const { problems, stats } = await inTime(page.evaluate(([seed, steps]) => window.live(seed, steps), [mine, STEPS]), `seed ${mine}`, 60_000);
+      const life = page.evaluate(([seed, steps]) => window.live(seed, steps), [mine, STEPS]);
+      const { problems, stats } = await life.catch(async (error) => {
+        const log = await inTime(page.evaluate(() => window.lived), 'the log', 3000).catch(() => 'the page does not answer');
+        throw new Error(`WEBSPAN_FUZZ_SEED=${mine}: ${error.message}; ${log}`);
+      });
       assert.deepEqual([...problems, ...pageErrors], [], `WEBSPAN_FUZZ_SEED=${mine}`);
       ended += stats.ended;
       await context.close();
@@ -55,7 +59,7 @@ function prepare() {
     const random = window.randomFrom(seed);
     const pick = (list) => list[random(list.length)];
     const problems = [];
-    const log = [];
+    const log = (window.lived = []);
 
     // ---- the collector
     /** Numbers of the spans that it has taken. */

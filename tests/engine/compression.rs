@@ -234,3 +234,28 @@ fn nothing_is_compressed_before_the_user_consents() {
     idle(&mut page, 200);
     assert!(page.only_request().gzip);
 }
+
+#[test]
+fn a_hidden_page_whose_compressed_requests_fail_waits_like_any_other() {
+    for answer in [Answer::NetworkError, Answer::Status { code: 400, retry_after_ms: 0.0 }] {
+        let mut page = page(SAME_ORIGIN);
+        page.engine.delivery.rules.scheduled_delay_ms = 1e6;
+        page.engine.delivery.rules.max_export_batch_size = 2048;
+        // Compressed they fit into what leaves with the page; as they are they do not.
+        request_spans(&mut page, 500);
+        page.hide();
+        let mut count = 0;
+        loop {
+            let requests = page.requests();
+            if requests.is_empty() {
+                break;
+            }
+            count += requests.len();
+            assert!(count < 20, "{count} requests, and the clock stands still");
+            for request in requests {
+                page.answer(&request, answer);
+            }
+        }
+        page.assert_books_balance();
+    }
+}
