@@ -15,9 +15,9 @@ import { projectDir } from './setup.mjs';
  * @type {Record<string, { goal: number, limit: number }>}
  */
 const LIMITS = {
-  'all that is on by default': { goal: 13_500, limit: 34_690 },
-  'of which JavaScript': { goal: 5_000, limit: 16_200 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 17_140 },
+  'all that is on by default': { goal: 13_500, limit: 37_970 },
+  'of which JavaScript': { goal: 5_000, limit: 18_950 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 17_630 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';
