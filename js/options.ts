@@ -502,8 +502,8 @@ export interface WebspanOptions {
    */
   pageTrace?: boolean;
   /**
-   * Puts spans that cannot be delivered into IndexedDB, for later pages of this origin to deliver. Off, because storing on a visitor's device is the
-   * site's decision.
+   * Puts spans that cannot be delivered into IndexedDB, and what is stored as the page goes into `localStorage` too until the next page has looked, for
+   * later pages of this origin to deliver. Off, because storing on a visitor's device is the site's decision.
    * @defaultValue `false`
    */
   outbox?: boolean | OutboxOptions;

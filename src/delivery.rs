@@ -310,6 +310,8 @@ impl Delivery {
         // What was left behind when the page went must not take what is kept for those that came since.
         self.queue.only_late = self.gone;
         self.late_bytes = 0;
+        // What waits for an answer to make room is with the browser until then, if it takes it.
+        self.refresh_ms = f64::NEG_INFINITY;
         self.leaving = true;
         self.hurried = true;
         self.stowing = self.failures > 0 || self.is_offline();

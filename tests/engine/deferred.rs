@@ -360,3 +360,21 @@ fn a_page_that_must_not_defer_sends_what_other_browsers_send_when_it_goes_for_go
     assert!(sent <= 40_960 && sent > 34_000, "{sent} bytes");
     page.assert_books_balance();
 }
+
+#[test]
+fn what_had_no_room_when_the_page_was_hidden_is_with_the_browser_at_once() {
+    let mut page = page();
+    page.engine.delivery.rules = Rules { scheduled_delay_ms: 1e6, max_export_batch_size: 2048, max_queue_size: 2048 };
+    requests(&mut page, 100);
+    page.hide();
+    let ids = |request: &Request| request.spans().into_iter().map(|span| span.span_id).collect::<Vec<_>>();
+    let sent = page.only_request();
+    let deferred = ids(page.deferred.as_ref().expect("it may be killed at any time"));
+    assert!(ids(&sent).len() < 100);
+    assert_eq!(deferred.len(), 100, "also what is not acknowledged");
+    page.status(&sent, 200);
+    let next = page.only_request();
+    let deferred = ids(page.deferred.as_ref().expect("there is more"));
+    assert!(ids(&sent).iter().all(|id| !deferred.contains(id)));
+    assert!(ids(&next).iter().all(|id| deferred.contains(id)));
+}
