@@ -28,7 +28,7 @@ export function init(options?: WebspanOptions): Webspan {
     if (!page.href) return idle();
     const before = global[INSTANCE];
     if (before) return before.again();
-    if (unusable) throw `the global ${unusable} was missing, or not the browser's, when webspan was loaded; load webspan before what replaces it`;
+    if (unusable) throw `the global ${unusable} was not the browser's when webspan was loaded; load webspan before what replaces it`;
     const { settings, errors, warnings } = readOptions(options, page);
     // Reading the options may have run code of the page.
     const within = global[INSTANCE] as Instance | undefined;

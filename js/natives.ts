@@ -1,14 +1,14 @@
 // The browser's own classes, taken when this module loads. The build puts them in the place of the global names in every bundle (`inject` in
 // build.mjs): what a page makes of such a name later, as by `var URL` in a classic script, does not reach us.
 
-/** The first global that was missing, or something else by then. Without it nothing works here. */
+/** The first global that was something else by then. Without it nothing works here. */
 export let unusable: string | undefined;
 
-/** Takes a global, if it has this member, or its prototype has: a polyfill will do. */
+/** Takes a global, if it has this member, or its prototype has: a polyfill will do. One that is missing, as on a server, is left to who needs it. */
 function take<K extends keyof typeof globalThis>(name: K, member: string): (typeof globalThis)[K] {
   const global = globalThis[name];
   // Of a prototype it may be a getter, which reads nothing there.
-  if (Object(global)[member] || member in Object(global?.prototype)) return global;
+  if (global === undefined || Object(global)[member] || member in Object(global?.prototype)) return global;
   unusable ??= name;
   // In its place comes what can at least be made.
   return class {

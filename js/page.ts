@@ -1,7 +1,7 @@
 // The life of the page: hidden, leaving, back again, activated after prerendering, online again.
 
 import type { Listen } from './capture/capture.js';
-import { getterOf } from './capture/wrap.js';
+import { getterOf } from './wrap.js';
 
 export interface PageEvents {
   /** Hidden: perhaps the last that is heard of the page. */

@@ -75,8 +75,12 @@ pub struct Group {
 }
 
 impl Queue {
-    pub const EMPTY: Queue =
-        Queue { only_late: false, spans: Vec::new(), flushed: 0, state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 } };
+    pub const EMPTY: Queue = Queue {
+        only_late: false,
+        spans: Vec::new(),
+        flushed: 0,
+        state: State { waiting: 0, loose_bytes: 0, groups: 0, grouped: 0, since_ms: 0.0 },
+    };
 
     /// Spans that have not left.
     pub fn len(&self) -> usize {

@@ -509,12 +509,12 @@ fn what_is_too_long_as_it_leaves_waits_again_while_the_page_goes() {
     page.call("page_turned", &[LEAVING]);
     let (effect, [batch, ..]) = page.next(1500.0);
     assert_eq!(effect, SEND);
-    assert_eq!(page.call("fit_body", &[batch, 57_345.0]), -1.0);
+    assert_eq!(page.call("fit_body", &[batch, 16_385.0]), -1.0);
     assert_eq!((page.count("queued"), page.count("inFlight")), (2, 0));
     let (effect, [batch, ..]) = page.next(1500.0);
     assert_eq!(effect, SEND);
     assert!(!holds(&page.body(), b"second"), "half of it is enough");
-    assert_eq!(page.call("fit_body", &[batch, 57_344.0]), 1.0);
+    assert_eq!(page.call("fit_body", &[batch, 16_384.0]), 1.0);
     assert_eq!((page.count("queued"), page.count("inFlight")), (1, 1));
 }
 
@@ -528,9 +528,12 @@ fn a_page_that_hides_leaves_and_comes_back_sends_what_it_has() {
     page.call("hold_spans", &[0.0]);
     assert_eq!(page.send(1500.0), (1.0, 1.0));
     page.call("page_turned", &[VISIBLE]);
-    let handle = page.start("second", 1000.0);
-    page.set_text(handle, "filling", &"x".repeat(20_000));
-    page.end(handle, 1500.0);
+    // Together too large for `keepalive`, one by one not.
+    for _ in 0..2 {
+        let handle = page.start("second", 1000.0);
+        page.set_text(handle, "filling", &"x".repeat(9_000));
+        page.end(handle, 1500.0);
+    }
     page.answer(1.0, 200.0, f64::NAN, 0.0);
     page.call("flush_spans", &[]);
     assert_eq!(page.call("is_settled", &[]), 0.0);
@@ -538,13 +541,15 @@ fn a_page_that_hides_leaves_and_comes_back_sends_what_it_has() {
     page.call("page_turned", &[HIDDEN]);
     assert_eq!((page.next(1500.0).0, page.count("resent")), (WAIT, 0), "a hidden page cuts nothing off");
     page.call("page_turned", &[LEAVING]);
-    assert_eq!((page.send(1500.0).1, page.count("resent")), (1.0, 1));
+    for _ in 0..2 {
+        assert_eq!((page.send(1500.0).1, page.count("resent")), (1.0, 2), "what was cut off goes again");
+    }
     for (why, loss) in [(0.0, "consent"), (1.0, "shutdown")] {
         page.end(page.start("third", 1000.0), 1500.0);
         page.call("discard_spans", &[why]);
         assert_eq!(page.count(loss), 1);
     }
-    assert_eq!((page.count("queued"), page.count("inFlight"), page.count("unacknowledged")), (0, 0, 1));
+    assert_eq!((page.count("queued"), page.count("inFlight"), page.count("unacknowledged")), (0, 0, 2));
     assert_eq!(page.call("is_settled", &[]), 1.0);
 }
 

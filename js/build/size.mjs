@@ -17,7 +17,7 @@ import { projectDir } from './setup.mjs';
 const LIMITS = {
   'all that is on by default': { goal: 13_500, limit: 37_970 },
   'of which JavaScript': { goal: 5_000, limit: 18_950 },
-  'of which WebAssembly, without the hex': { goal: 11_000, limit: 17_630 },
+  'of which WebAssembly, without the hex': { goal: 11_000, limit: 17_660 },
 };
 
 const OPENTELEMETRY = 'OpenTelemetry JS, the same without any instrumentation';

@@ -1,7 +1,7 @@
 // The end of a response's body, as its methods tell: resource timing does not know whether a body broke off, and has no entry for some.
 
 import { nameOf } from '../thrown.js';
-import { type Around, replaceMethod, watched } from './wrap.js';
+import { type Around, replaceMethod, watched } from '../wrap.js';
 
 /** Those that read all of the body. */
 const READERS = ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text'];

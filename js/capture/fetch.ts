@@ -6,7 +6,7 @@ import { nameOf, textOf } from '../thrown.js';
 import { watchBodies } from './body.js';
 import type { Capture, CaptureHost } from './capture.js';
 import { type Pending, Requests } from './request.js';
-import { getterOf, isBrowsers, isObject, isPlainPromise, watched, wrapped } from './wrap.js';
+import { getterOf, isBrowsers, isObject, isPlainPromise, watched, wrapped } from '../wrap.js';
 
 /** A call of fetch that is under way. */
 interface Call {

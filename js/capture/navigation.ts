@@ -8,7 +8,7 @@ import type { CoreSpan } from '../span.js';
 import type { Capture, CaptureHost } from './capture.js';
 import { isHidden } from '../page.js';
 import { HASH_CHANGE, NAVIGATION_TYPE, SAME_DOCUMENT, UNFINISHED, URL_FULL } from './facts.js';
-import { type Around, replaceMethod } from './wrap.js';
+import { type Around, replaceMethod } from '../wrap.js';
 
 /** The part of the Navigation API that is needed here; TypeScript does not know it yet. */
 interface NavigationApi extends EventTarget {

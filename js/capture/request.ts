@@ -12,7 +12,7 @@ import type { Read } from './body.js';
 import type { CaptureHost } from './capture.js';
 import { REQUEST_BODY_SIZE, USER_AGENT } from './facts.js';
 import { describeTiming } from './timing.js';
-import { getterOf } from './wrap.js';
+import { getterOf } from '../wrap.js';
 
 /**
  * How often those are looked for of whose end the browser does not tell, as of a body that is not read; half of it is the least that it is given.

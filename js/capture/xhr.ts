@@ -5,7 +5,7 @@ import type { XhrSettings } from '../options.js';
 import { nameOf, textOf } from '../thrown.js';
 import type { Capture, CaptureHost } from './capture.js';
 import { CLOCK_STEP_MS, type Pending, Requests } from './request.js';
-import { type Around, isBrowsers, isObject, replaceMethod } from './wrap.js';
+import { type Around, isBrowsers, isObject, replaceMethod } from '../wrap.js';
 
 /** What was asked of an object by its last `open()`. */
 interface Asked {

@@ -1,7 +1,7 @@
 // What EventSource and WebSocket have in common: a constructor that tells of each object it makes, and a span for as long as that one is connected.
 
 import type { Capture, CaptureHost } from '../capture/capture.js';
-import { wrapped } from '../capture/wrap.js';
+import { wrapped } from '../wrap.js';
 import type { Attributes } from '../options.js';
 import type { CoreSpan } from '../span.js';
 import { isIgnored } from '../urls.js';

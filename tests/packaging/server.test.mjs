@@ -220,7 +220,12 @@ describe('in Chromium', async () => {
       await instance.shutdown();
       return { byImport, byInit, inTheEnd: differences(before, globals()) };
     }, [String(globals), String(differences)]);
-    assert.deepEqual(changed, { byImport: [], byInit: ['fetch', ...['open', 'send', 'setRequestHeader'].map((name) => `XMLHttpRequest.prototype.${name}`), 'Symbol(webspan.instance)'], inTheEnd: [] });
+    const wrapped = {
+      'XMLHttpRequest.prototype': ['open', 'send', 'setRequestHeader'],
+      'Response.prototype': ['arrayBuffer', 'blob', 'formData', 'json', 'text', 'bytes'],
+    };
+    const methods = Object.entries(wrapped).flatMap(([holder, names]) => names.map((name) => `${holder}.${name}`));
+    assert.deepEqual(changed, { byImport: [], byInit: ['fetch', ...methods, 'Symbol(webspan.instance)'], inTheEnd: [] });
     assert.deepEqual(site.requests.map(({ path }) => path), ['/empty.html', '/node_modules/webspan/dist/index.js']);
     assert.deepEqual([...complaints(), ...consoleWarnings], []);
   });

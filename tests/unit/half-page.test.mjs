@@ -71,7 +71,7 @@ for (const [name, { left = [], ...set }, wanted = /./] of [
   ['no crypto', { left: ['crypto'] }, /crypto\.getRandomValues does not work/],
   ['a crypto that is empty', { crypto: {} }, /crypto\.getRandomValues does not work/],
   ['a crypto that does nothing', { crypto: { getRandomValues: (array) => array } }, /crypto\.getRandomValues does not work/],
-  ['no encoders', { left: ['TextEncoder', 'TextDecoder'] }, /cannot start: the global TextEncoder was missing/],
+  ['no encoders', { left: ['TextEncoder', 'TextDecoder'] }],
   ['an XMLHttpRequest that is a stub', { XMLHttpRequest: function () {} }],
   ['no console', { left: ['console'] }],
 ]) {
