@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inTime } from '../harness/browser.mjs';
+import { firstSeed, fuzzSeconds, randomFrom } from '../harness/fuzz.mjs';
 import { echo, page as html } from '../harness/site.mjs';
 import { stage } from './stage.mjs';
 
-const SECONDS = Number(process.env.WEBSPAN_FUZZ_SECONDS ?? 20);
-const SEED = Number(process.env.WEBSPAN_FUZZ_SEED ?? Date.now() % 1e9);
+const SECONDS = fuzzSeconds(20);
 
 /** What the frames have from the start: takes what it needs itself, puts something in the place of a function, and notes what came of the page's requests. */
 const prelude = `
@@ -68,17 +68,7 @@ const HOLDERS = [
   'MutationObserver.prototype', 'console', 'window',
 ];
 
-/** A small generator whose trials can be had again. <https://prng.di.unimi.it/splitmix64.c> is its like in 64 bits. */
-function random(seed) {
-  return (count) => {
-    seed = (seed + 0x9e3779b9) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 16), 0x21f0aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) % count;
-  };
-}
-
-test(`functions that a page has replaced: trials from seed ${SEED}`, { timeout: (SECONDS + 60) * 1000 }, async (t) => {
+test(`functions that a page has replaced: trials from seed ${firstSeed}`, { timeout: (SECONDS + 60) * 1000 }, async (t) => {
   let { page, context, site } = await stage(t, { routes: { '/frame': html({ head: `<script>${prelude}</script>` }), '/nowhere/v1/traces': echo(), '/echo': echo() } });
   const names = await page.evaluate((holders) => Object.fromEntries(holders.map((holder) => {
     const object = holder.split('.').reduce((from, name) => from[name], window);
@@ -88,7 +78,7 @@ test(`functions that a page has replaced: trials from seed ${SEED}`, { timeout: 
     const isReplaceable = (name) => { const { value, get } = Object.getOwnPropertyDescriptor(object, name); return (typeof value === 'function' || !!get) && !/^(constructor|location|document|window|top|parent|fetch|close|stop)$/.test(name) && !(holder === 'window' && /^[A-Z]/.test(name)); };
     return [holder, Object.getOwnPropertyNames(object).filter(usable)];
   })), HOLDERS);
-  const pick = random(SEED);
+  const pick = randomFrom(firstSeed);
   const one = (list) => list[pick(list.length)];
   const ways = ['throws', 'gives nothing', 'gives text', 'gives itself', 'calls fetch', 'is no function', 'is missing'];
   const play = (trial) => page.evaluate((trial) => new Promise((resolve) => {

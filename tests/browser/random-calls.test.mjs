@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { firstSeed, fuzzSeconds } from '../harness/fuzz.mjs';
 import { stage } from './stage.mjs';
 
-test('random calls with random values throw nothing at the page, and what arrives is well-formed', { timeout: 600_000 + 1000 * Number(process.env.WEBSPAN_FUZZ_SECONDS ?? 0) }, async (t) => {
-  const seconds = Number(process.env.WEBSPAN_FUZZ_SECONDS ?? 15);
-  const seed = Number(process.env.WEBSPAN_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
+test('random calls with random values throw nothing at the page, and what arrives is well-formed', { timeout: 600_000 + 1000 * fuzzSeconds(0) }, async (t) => {
+  const seconds = fuzzSeconds(15);
+  const seed = firstSeed;
   try {
     const { page, receiver, pageErrors, expected } = await stage(t, { options: { logLevel: 'none' } });
     expected.violations = true;
